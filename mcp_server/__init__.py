@@ -1,0 +1,1 @@
+"""What agents see: the MCP server, its transports, tools, resources and prompts."""

@@ -1,0 +1,1 @@
+"""The demo: an ordinary Django shop, deletable."""

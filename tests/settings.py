@@ -1,0 +1,18 @@
+"""The project's settings as the tests run them: SQLite or the PostgreSQL of TEST_DATABASE_URL."""
+
+import os
+import tempfile
+
+os.environ.setdefault("DJANGO_DEBUG", "true")
+os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "sqlite:///:memory:")
+
+from myproject.settings import *  # noqa: E402, F403
+from myproject.settings import DATABASES
+
+DEBUG = False
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+MEDIA_ROOT = tempfile.mkdtemp(prefix="media-")
+if "sqlite" in DATABASES["default"]["ENGINE"]:
+    # A file, so that threads with connections of their own see one database as they do in production.
+    DATABASES["default"]["TEST"] = {"NAME": tempfile.mktemp(prefix="test-", suffix=".sqlite3")}
