@@ -9,7 +9,10 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myproject.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from myproject.environment import refusals_in_one_sentence
+
+    with refusals_in_one_sentence():
+        execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":
