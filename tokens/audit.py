@@ -43,7 +43,7 @@ SECRET_TEXT = [
         rf"\1{REDACTED}",
     ),
 ]
-PLAIN_TYPES = (decimal.Decimal, datetime.date, datetime.time, datetime.timedelta, uuid.UUID)
+Text = str | decimal.Decimal | datetime.date | datetime.time | datetime.timedelta | uuid.UUID
 
 
 def redact(arguments: Any) -> Any:
@@ -75,6 +75,9 @@ def build_tool_call(**fields: Any) -> ToolCall:
     for field in ToolCall._meta.concrete_fields:
         if isinstance(field, models.CharField | models.TextField) and field.name in fields:
             fields[field.name] = redact_text(fields[field.name] or "", field.max_length or MAX_ERROR)
+    # Only the keys: a row that waits in a batch must not hold a user who is deleted meanwhile.
+    for name in {"user", "token"} & fields.keys():
+        fields[f"{name}_id"] = getattr(fields.pop(name), "pk", None)
     fields["duration_ms"] = max(0, round(fields.get("duration_ms", 0)))
     return ToolCall(**fields)
 
@@ -97,12 +100,16 @@ def save_tool_calls(rows: Sequence[ToolCall]) -> None:
 
 
 def _unlink_deleted(rows: Iterable[ToolCall]) -> None:
-    users = get_user_model()._base_manager.in_bulk({row.user_id for row in rows if row.user_id is not None})
-    tokens = MCPToken._base_manager.in_bulk({row.token_id for row in rows if row.token_id is not None})
+    users = _existing(get_user_model(), {row.user_id for row in rows})
+    tokens = _existing(MCPToken, {row.token_id for row in rows})
     for row in rows:
         row.pk = None
-        row.user = users.get(row.user_id)
-        row.token = tokens.get(row.token_id)
+        row.user_id = row.user_id if row.user_id in users else None
+        row.token_id = row.token_id if row.token_id in tokens else None
+
+
+def _existing(model: type[models.Model], keys: set[Any]) -> set[Any]:
+    return set(model._base_manager.filter(pk__in=keys - {None}).values_list("pk", flat=True))
 
 
 class _Copy:
@@ -117,7 +124,7 @@ class _Copy:
             return value
         if isinstance(value, int | float):
             return _number(value)
-        if isinstance(value, str | PLAIN_TYPES):
+        if isinstance(value, Text):
             return self.text(value)
         if isinstance(value, bytes | bytearray | memoryview):
             return f"[{len(value)} bytes]"
