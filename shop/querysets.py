@@ -1,0 +1,52 @@
+"""The questions asked of products and orders: totals, scope, low stock."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Self
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db import models
+from django.db.models import DecimalField, F, OuterRef, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
+
+if TYPE_CHECKING:
+    from shop.models import Order, Product
+
+
+class _EurosField(DecimalField):  # type: ignore[type-arg]
+    """A computed amount: SQLite reckons in floats, so what comes back is rounded to cents."""
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Decimal | None:
+        return None if value is None else Decimal(value).quantize(Decimal("0.01"))
+
+
+MONEY = _EurosField(max_digits=16, decimal_places=2)
+
+
+class ProductQuerySet(models.QuerySet["Product"]):
+    def low_on_stock(self) -> Self:
+        """Return what should be ordered again: at or below the reorder level and not discontinued."""
+        return self.filter(stock__lte=F("reorder_level")).exclude(status="discontinued")
+
+    def with_stock_value(self) -> Self:
+        return self.annotate(stock_value=models.ExpressionWrapper(F("stock") * F("price"), output_field=MONEY))
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def visible_to(self, user: User | AnonymousUser) -> Self:
+        """Return the user's own orders, or all of them for holders of shop.view_all_orders."""
+        if not user.is_authenticated or not user.is_active:
+            return self.none()
+        if user.has_perm("shop.view_all_orders"):
+            return self.all()
+        return self.filter(owner_id=user.pk)
+
+    def with_totals(self) -> Self:
+        """Annotate `total` (euros) and `units`; by subquery, so that no other join multiplies them."""
+        lines = self.model._meta.get_field("lines").related_model.objects.filter(order=OuterRef("pk")).order_by()
+        summed = lines.values("order").annotate(
+            sum=Sum(F("quantity") * F("unit_price"), output_field=MONEY), units=Sum("quantity")
+        )
+        return self.annotate(
+            total=Coalesce(Subquery(summed.values("sum")), Value(Decimal("0.00")), output_field=MONEY),
+            units=Coalesce(Subquery(summed.values("units")), 0),
+        )
