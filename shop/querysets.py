@@ -1,15 +1,12 @@
 """The questions asked of products and orders: totals, scope, low stock."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
 from django.db.models import DecimalField, F, OuterRef, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
-
-if TYPE_CHECKING:
-    from shop.models import Order, Product
 
 
 class _EurosField(DecimalField):  # type: ignore[type-arg]
@@ -22,7 +19,7 @@ class _EurosField(DecimalField):  # type: ignore[type-arg]
 MONEY = _EurosField(max_digits=16, decimal_places=2)
 
 
-class ProductQuerySet(models.QuerySet["Product"]):
+class ProductQuerySet(models.QuerySet[Any]):
     def low_on_stock(self) -> Self:
         """Return what should be ordered again: at or below the reorder level and not discontinued."""
         return self.filter(stock__lte=F("reorder_level")).exclude(status="discontinued")
@@ -31,7 +28,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
         return self.annotate(stock_value=models.ExpressionWrapper(F("stock") * F("price"), output_field=MONEY))
 
 
-class OrderQuerySet(models.QuerySet["Order"]):
+class OrderQuerySet(models.QuerySet[Any]):
     def visible_to(self, user: User | AnonymousUser) -> Self:
         """Return the user's own orders, or all of them for holders of shop.view_all_orders."""
         if not user.is_authenticated or not user.is_active:
@@ -42,7 +39,9 @@ class OrderQuerySet(models.QuerySet["Order"]):
 
     def with_totals(self) -> Self:
         """Annotate `total` (euros) and `units`; by subquery, so that no other join multiplies them."""
-        lines = self.model._meta.get_field("lines").related_model.objects.filter(order=OuterRef("pk")).order_by()
+        lines = (
+            self.model._meta.get_field("lines").related_model._default_manager.filter(order=OuterRef("pk")).order_by()
+        )
         summed = lines.values("order").annotate(
             sum=Sum(F("quantity") * F("unit_price"), output_field=MONEY), units=Sum("quantity")
         )
