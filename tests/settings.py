@@ -13,6 +13,7 @@ DEBUG = False
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MEDIA_ROOT = tempfile.mkdtemp(prefix="media-")
+STATIC_ROOT = tempfile.mkdtemp(prefix="static-")
 if "sqlite" in DATABASES["default"]["ENGINE"]:
     # A file, so that threads with connections of their own see one database as they do in production.
     DATABASES["default"]["TEST"] = {"NAME": tempfile.mktemp(prefix="test-", suffix=".sqlite3")}

@@ -1,6 +1,7 @@
 """Resolves a plain token to the user it acts as."""
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.views.decorators.debug import sensitive_variables
 
 from tokens.models import MCPToken
 from tokens.narrowing import narrow_user
@@ -29,6 +30,7 @@ class MCPAuthError(Exception):
         return type(self), (self.reason,)
 
 
+@sensitive_variables("raw")
 def resolve_mcp_user(raw: str | None) -> tuple[AbstractBaseUser, MCPToken]:
     """Return the user, narrowed by the token, and the token of a plain secret, or raise MCPAuthError."""
     if not raw:
@@ -50,6 +52,7 @@ def check_tool_permission(token: MCPToken, tool_name: str) -> None:
         raise MCPAuthError("tool_not_allowed")
 
 
+@sensitive_variables("raw")
 def _find(raw: str) -> MCPToken:
     # Anything of another shape was never issued here and is not worth a query.
     if not PATTERN.fullmatch(raw):

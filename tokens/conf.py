@@ -27,3 +27,9 @@ def server_name() -> str:
     """Return the name clients list this server under."""
     package = settings.ROOT_URLCONF.partition(".")[0]
     return str(setting("MCP_SERVER_NAME") or package.replace("_", "-"))
+
+
+def endpoint_url(transport: str = "http") -> str:
+    """Return the address a client of this transport connects to."""
+    path = "/mcp/sse" if transport == "sse" else "/mcp"
+    return str(setting("MCP_PUBLIC_URL")).rstrip("/") + path

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from tokens.conf import setting
 from tokens.secret import Secret, digest_of, make_secret
@@ -28,6 +29,7 @@ def validate_tool_names(value: object) -> None:
 
 
 class MCPTokenManager(models.Manager["MCPToken"]):
+    @sensitive_variables("raw")
     def with_secret(self, raw: str) -> "MCPToken":
         """Return the token of this plain secret with its user, in one query, or raise DoesNotExist."""
         return self.select_related("user").get(digest=digest_of(raw))
@@ -93,6 +95,13 @@ class MCPToken(models.Model):
     def is_valid(self) -> bool:
         return self.is_active and not self.is_expired
 
+    @property
+    def status(self) -> str:
+        """One word for lists: active, revoked or expired."""
+        if not self.is_active:
+            return "revoked"
+        return "expired" if self.is_expired else "active"
+
     def can_use_tool(self, name: str) -> bool:
         """Tell whether the token's own list allows this tool; the user's permissions are another matter."""
         # Only the empty list means all: anything else that is not a list of names allows nothing.
@@ -112,6 +121,7 @@ class MCPToken(models.Model):
         MCPToken.objects.filter(due, pk=self.pk).update(last_used_at=now)
         self.last_used_at = now
 
+    @sensitive_variables("plain")
     def rotate(self) -> str:
         """Replace the secret, keep the row, and return the new plain token."""
         plain = self._renew_secret()
@@ -119,10 +129,11 @@ class MCPToken(models.Model):
         return plain
 
     def revoke(self) -> None:
-        """Switch the token off for good; the row stays for the audit."""
+        """Switch the token off; the row stays for the audit."""
         self.is_active = False
         self.save(update_fields=["is_active", "updated_at"])
 
+    @sensitive_variables("plain")
     def _renew_secret(self) -> str:
         plain = make_secret()
         self._secret = Secret(plain)

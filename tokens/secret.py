@@ -4,6 +4,8 @@ import hashlib
 import re
 import secrets
 
+from django.views.decorators.debug import sensitive_variables
+
 PREFIX = "mcp_"
 LENGTH = 64
 PATTERN = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{{LENGTH - len(PREFIX)}}}")
@@ -14,6 +16,7 @@ def make_secret() -> str:
     return PREFIX + secrets.token_urlsafe(45)
 
 
+@sensitive_variables("raw")
 def digest_of(raw: str) -> str:
     """Return the SHA-256 of a plain token in hex; so much randomness needs no slow hash."""
     return hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()
