@@ -1,6 +1,7 @@
 """Every way the shop says no: the field that was wrong and a sentence that says what to do."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import ClassVar
 
 
@@ -110,3 +111,17 @@ class InvalidNote(ShopError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"The note must be text of at most {limit} characters, without NUL characters.")
+
+
+class InvalidPercent(ShopError):
+    field = "percent"
+
+    def __init__(self) -> None:
+        super().__init__("The percentage must be a number from -90 to 500, and not 0.")
+
+
+class PriceOutOfRange(ShopError):
+    field = "percent"
+
+    def __init__(self, sku: str, price: Decimal) -> None:
+        super().__init__(f"{sku} would cost {price}, but prices go from 0.01 to 99999999.99. Use another percentage.")

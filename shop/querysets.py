@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
-from django.db.models import DecimalField, F, OuterRef, Subquery, Sum, Value
+from django.db.models import DecimalField, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 
@@ -23,6 +23,11 @@ class ProductQuerySet(models.QuerySet[Any]):
     def low_on_stock(self) -> Self:
         """Return what should be ordered again: at or below the reorder level and not discontinued."""
         return self.filter(stock__lte=F("reorder_level")).exclude(status="discontinued")
+
+    def with_low_stock(self) -> Self:
+        """Annotate `low_stock`, the same rule as a column."""
+        low = Q(stock__lte=F("reorder_level")) & ~Q(status="discontinued")
+        return self.annotate(low_stock=models.ExpressionWrapper(low, output_field=models.BooleanField()))
 
     def with_stock_value(self) -> Self:
         return self.annotate(stock_value=models.ExpressionWrapper(F("stock") * F("price"), output_field=MONEY))

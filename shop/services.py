@@ -6,6 +6,7 @@ order first and then its products by primary key, so that two callers never wait
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -119,9 +120,41 @@ def create_product(*, user: User, product: Product) -> Product:
     return product
 
 
+@transaction.atomic
+def change_prices(*, product_ids: Iterable[int], percent: Decimal) -> list[Product]:
+    """Raise (or lower) the prices of the products by percent, rounded to cents: all of them or none.
+
+    Raises InvalidPercent, PriceOutOfRange.
+    """
+    if not percent.is_finite() or not -90 <= percent <= 500 or percent == 0:
+        raise errors.InvalidPercent
+    products = list(Product.objects.select_for_update().filter(pk__in=list(product_ids)).order_by("pk"))
+    for product in products:
+        product.price = (product.price * (100 + percent) / 100).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        if not Decimal("0.01") <= product.price <= Decimal("99999999.99"):
+            raise errors.PriceOutOfRange(product.sku, product.price)
+        product.save(update_fields=["price", "updated_at"])
+    return products
+
+
+@transaction.atomic
+def discontinue(*, product_ids: Iterable[int]) -> list[Product]:
+    """Take the products out of the range, with nothing to order again; return those which were not out already."""
+    going = Product.objects.exclude(status=Product.Status.DISCONTINUED).filter(pk__in=list(product_ids))
+    products = list(going.select_for_update().order_by("pk"))
+    for product in products:
+        product.status, product.reorder_level = Product.Status.DISCONTINUED, 0
+        product.save(update_fields=["status", "reorder_level", "updated_at"])
+    return products
+
+
+def manages_all(user: User) -> bool:
+    return user.has_perms(["shop.change_order", "shop.view_all_orders"])
+
+
 def may_manage(user: User, order: Order) -> bool:
     """Tell whether the user may change this order: as its owner, or as someone in charge of all orders."""
-    return order.owner_id == user.pk or user.has_perms(["shop.change_order", "shop.view_all_orders"])
+    return order.owner_id == user.pk or manages_all(user)
 
 
 def check_available(product: Product, *, asked: int) -> None:
