@@ -43,10 +43,13 @@ def username_lookup(prefix: str) -> str:
 class MCPTokenAdmin(TokenAdmin):
     form = MCPTokenForm
     list_display = ["name", "user", "masked_token", "access", "tools", "status", "expires_at", "last_used_at"]
-    list_filter = ["is_active", "access", "expires_at", "last_used_at"]
+    list_filter = ["is_active", "access", "expires_at"]
     list_select_related = ["user"]
     filter_horizontal = ["groups", "permissions"]
     actions = ["revoke", "rotate"]
+
+    class Media:
+        css = {"all": ["tokens/admin.css"]}
 
     @admin.display(description="secret")
     def masked_token(self, token: MCPToken) -> str:

@@ -39,9 +39,9 @@ class MCPToken(models.Model):
     """Lets whoever holds its secret act as `user`, within what the token allows."""
 
     class AccessLevel(models.TextChoices):
-        FULL = "full", "Full: all the user may do"
-        READ = "read", "Read: only what the user may view"
-        LIMITED = "limited", "Limited: only the groups and permissions chosen here"
+        FULL = "full", "Full"
+        READ = "read", "Read"
+        LIMITED = "limited", "Limited"
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="mcp_tokens")
     name = models.CharField(max_length=100, help_text="What the token is for, such as “Claude on my laptop”.")
@@ -53,7 +53,12 @@ class MCPToken(models.Model):
     allowed_tools = models.JSONField(
         default=list, blank=True, validators=[validate_tool_names], help_text="Empty: all the tools the user may use."
     )
-    access = models.CharField(max_length=10, choices=AccessLevel.choices, default=AccessLevel.FULL)
+    access = models.CharField(
+        max_length=10,
+        choices=AccessLevel.choices,
+        default=AccessLevel.FULL,
+        help_text="Full: all the user may do. Read: only what the user may view. Limited: only what is chosen below.",
+    )
     groups = models.ManyToManyField(Group, blank=True, related_name="mcp_tokens")
     permissions = models.ManyToManyField(Permission, blank=True, related_name="mcp_tokens")
     created_at = models.DateTimeField(auto_now_add=True)

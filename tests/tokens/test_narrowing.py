@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.backends import BaseBackend, ModelBackend
@@ -130,8 +131,6 @@ def test_a_list_of_permissions_must_be_a_list(root: User) -> None:
 async def test_async_answers_are_narrowed(transactional_db: None) -> None:
     root = await User.objects.acreate(username="root", is_superuser=True)
     token = await MCPToken.objects.acreate(user=root, name="Claude", access="limited")
-    from asgiref.sync import sync_to_async
-
     view, add = await sync_to_async(lambda: (permission("auth.view_group"), permission("auth.add_group")))()
     await token.permissions.aadd(view)
     user = await sync_to_async(narrow_user)(root, token)
