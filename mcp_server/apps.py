@@ -6,3 +6,10 @@ from django.apps import AppConfig
 class McpServerConfig(AppConfig):
     name = "mcp_server"
     verbose_name = "MCP server"
+
+    def ready(self) -> None:
+        from mcp_server import checks  # noqa: F401  (registers them)
+        from mcp_server.catalog import tool_catalog
+        from tokens.catalog import register_tool_catalog
+
+        register_tool_catalog(tool_catalog)

@@ -2,18 +2,19 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("DJANGO_DEBUG", "true")
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "sqlite:///:memory:")
 
-from myproject.settings import *  # noqa: E402, F403
+from myproject.settings import *  # noqa: F403
 from myproject.settings import DATABASES
 
 DEBUG = False
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-MEDIA_ROOT = tempfile.mkdtemp(prefix="media-")
-STATIC_ROOT = tempfile.mkdtemp(prefix="static-")
+MEDIA_ROOT = Path(tempfile.mkdtemp(prefix="media-"))
+STATIC_ROOT = Path(tempfile.mkdtemp(prefix="static-"))
 if "sqlite" in DATABASES["default"]["ENGINE"]:
     # A file, so that threads with connections of their own see one database as they do in production.
-    DATABASES["default"]["TEST"] = {"NAME": tempfile.mktemp(prefix="test-", suffix=".sqlite3")}
+    DATABASES["default"]["TEST"] = {"NAME": str(Path(tempfile.mkdtemp(prefix="test-")) / "test.sqlite3")}

@@ -1,0 +1,63 @@
+"""Unsafe settings and tools a model could not use, found by `manage.py check`."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from fastmcp.tools import Tool
+
+from mcp_server.catalog import all_tools
+from mcp_server.conf import setting
+
+MAX_DESCRIPTION = 750
+# The names every client takes.
+TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@register(Tags.security)
+def check_authentication(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    if setting("MCP_REQUIRE_AUTH") or settings.DEBUG:
+        return []
+    hint = "Set MCP_REQUIRE_AUTH to true, or DJANGO_DEBUG to true on a machine nobody else reaches."
+    return [Error("MCP_REQUIRE_AUTH is off and DEBUG too: anyone could call.", hint=hint, id="mcp_server.E001")]
+
+
+@register()
+def check_tools(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    return [message for tool in all_tools() for message in _problems(tool)]
+
+
+@register(Tags.database)
+def check_allowed_tools(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Warn about tokens that name tools which no longer exist; runs where a database is checked."""
+    if not databases:
+        return []
+    from tokens.models import MCPToken
+
+    known = {tool.name for tool in all_tools()}
+    narrowed = MCPToken.objects.exclude(allowed_tools=[]).values_list("pk", "allowed_tools")
+    return [
+        Warning(f"Token {pk} allows tools that do not exist: {', '.join(unknown)}.", id="mcp_server.W001")
+        for pk, names in narrowed
+        if (unknown := sorted(set(names) - known))
+    ]
+
+
+def _problems(tool: Tool) -> Iterator[CheckMessage]:
+    description = tool.description or ""
+    if not TOOL_NAME.fullmatch(tool.name):
+        yield Error(f"Tool name {tool.name!r}: use 1 to 64 of A-Z a-z 0-9 _ -.", id="mcp_server.E002")
+    if not description.strip():
+        yield Error(f"Tool {tool.name} has no description; write a docstring.", id="mcp_server.E003")
+    if len(description) > MAX_DESCRIPTION:
+        text = f"Tool {tool.name}: its description has {len(description)} characters; at most {MAX_DESCRIPTION}."
+        yield Error(text, id="mcp_server.E004")
+    for name, schema in tool.parameters.get("properties", {}).items():
+        if not schema.get("description"):
+            hint = "Write it as Annotated[…, Field(description=…)]."
+            yield Error(f"Tool {tool.name}: argument {name} has no description.", hint=hint, id="mcp_server.E005")

@@ -1,0 +1,38 @@
+"""Who is calling: the Django user and the token of the current message."""
+
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from fastmcp import Context
+from fastmcp.dependencies import CurrentContext, Depends
+from fastmcp.exceptions import ToolError
+
+from tokens.models import MCPToken
+
+STATE_KEY_USER = "mcp_user"
+STATE_KEY_TOKEN = "mcp_token"  # noqa: S105  (the name of a place, not a secret)
+
+
+async def get_mcp_user(ctx: Context) -> AbstractBaseUser | None:
+    """Return the calling user; None only where MCP_REQUIRE_AUTH is off and no token was sent."""
+    user: AbstractBaseUser | None = await ctx.get_state(STATE_KEY_USER)
+    return user
+
+
+async def get_mcp_token(ctx: Context) -> MCPToken | None:
+    """Return the token of the call; None as get_mcp_user, or for a caller who came without an MCPToken."""
+    token: MCPToken | None = await ctx.get_state(STATE_KEY_TOKEN)
+    return token
+
+
+async def require_mcp_user(ctx: Context = CurrentContext()) -> AbstractBaseUser:
+    """Return the calling user, or raise ToolError when there is none."""
+    user = await get_mcp_user(ctx)
+    if user is None:
+        raise ToolError("This needs a user. Send the header 'Authorization: Bearer <token>' with an MCP token.")
+    return user
+
+
+def CurrentUser() -> Any:
+    """Inject the calling user: `def my_tool(sku: str, user: User = CurrentUser())`; never an argument of the tool."""
+    return Depends(require_mcp_user)

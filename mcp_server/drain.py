@@ -1,0 +1,79 @@
+"""Lets running calls end after SIGTERM before event streams are closed."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from sse_starlette.sse import AppStatus
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mcp_server.conf import setting
+
+
+class Drain:
+    """Counts what is being answered, and closes event streams when the process stops and nothing is left."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        self._running += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    @asynccontextmanager
+    async def on_sigterm(self) -> AsyncIterator[None]:
+        """Take over from sse_starlette, which would end every stream at the signal, running calls included."""
+        AppStatus.enable_automatic_graceful_drain = False
+        AppStatus.should_exit = False
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop, previous = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
+        tasks: set[asyncio.Task[None]] = set()
+
+        def stop(number: int, frame: Any) -> None:
+            loop.call_soon_threadsafe(lambda: tasks.add(loop.create_task(self._close_streams())))
+            if callable(previous):
+                previous(number, frame)
+
+        signal.signal(signal.SIGTERM, stop)
+        try:
+            yield
+        finally:
+            if signal.getsignal(signal.SIGTERM) is stop:
+                signal.signal(signal.SIGTERM, previous)
+
+    async def _close_streams(self) -> None:
+        try:
+            await asyncio.wait_for(self._idle.wait(), setting("MCP_SHUTDOWN_SECONDS"))
+        except TimeoutError:
+            pass
+        finally:
+            AppStatus.should_exit = True
+
+
+class InFlightMiddleware:
+    """Counts the requests that carry a message; streams a client only listens on do not hold up a stop."""
+
+    def __init__(self, app: ASGIApp, drain: Drain) -> None:
+        self.app, self.drain = app, drain
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        listens = (b"mcp-method", b"subscriptions/listen") in scope.get("headers", [])
+        if scope["type"] != "http" or scope["method"] != "POST" or listens:
+            await self.app(scope, receive, send)
+            return
+        with self.drain.busy():
+            await self.app(scope, receive, send)

@@ -1,0 +1,53 @@
+"""Turns exceptions into sentences that help a model correct its call."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, PermissionDenied
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.http import Http404
+from fastmcp.exceptions import ToolError
+from pydantic import ValidationError
+
+UNEXPECTED = {"unexpected_keyword_argument", "extra_forbidden"}
+MISSING = {"missing", "missing_argument", "missing_keyword_only_argument"}
+
+
+@contextmanager
+def expected_errors(*user_errors: type[Exception]) -> Iterator[None]:
+    """Raise ToolError for what a caller can mend: the classes given, and Django's own for input and missing rows."""
+    try:
+        yield
+    except DjangoValidationError as error:
+        raise ToolError(validation_text(error)) from error
+    except PermissionDenied as error:
+        raise ToolError(str(error) or "Your user may not do this.") from error
+    except (Http404, ObjectDoesNotExist) as error:
+        raise ToolError(f"{error} Look the row up with a list tool first.") from error
+    except user_errors as error:
+        raise ToolError(str(error)) from error
+
+
+def validation_text(error: DjangoValidationError) -> str:
+    """Return Django's messages as sentences, each after the field it belongs to."""
+    if not hasattr(error, "error_dict"):
+        return " ".join(error.messages)
+    sentences = {name: " ".join(texts) for name, texts in error.message_dict.items()}
+    return " ".join(text if name == NON_FIELD_ERRORS else f"{name}: {text}" for name, text in sentences.items())
+
+
+def argument_errors_text(error: ValidationError, parameters: Mapping[str, Any]) -> str:
+    """Return what was wrong with a call's arguments, one sentence each; values sent are never repeated."""
+    details = error.errors(include_url=False, include_input=False)
+    return " ".join(_argument_sentence(detail, parameters) for detail in details[:10])
+
+
+def _argument_sentence(detail: Any, parameters: Mapping[str, Any]) -> str:
+    name = ".".join(str(part) for part in detail["loc"]) or "arguments"
+    if detail["type"] in UNEXPECTED:
+        known = ", ".join(parameters.get("properties", {})) or "none"
+        return f"{name} is not an argument of this tool; its arguments are: {known}."
+    if detail["type"] in MISSING:
+        return f"{name} is required."
+    return f"{name}: {detail['msg'].removesuffix('.')}."

@@ -1,0 +1,116 @@
+"""Authorizes every message: sets user and token, filters lists, gates calls, reads and prompts."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from fastmcp import Context
+from fastmcp.exceptions import NotFoundError
+from fastmcp.server.dependencies import get_access_token, get_http_request
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.utilities.components import FastMCPComponent
+from mcp import MCPError
+from mcp_types import CallToolRequestParams, GetPromptRequestParams, ReadResourceRequestParams
+
+from mcp_server.auth import DjangoAccessToken, Principal, environment_principal
+from mcp_server.conf import setting
+from mcp_server.context import STATE_KEY_TOKEN, STATE_KEY_USER, get_mcp_token, get_mcp_user
+from mcp_server.orm import database_thread, in_database
+from mcp_server.permissions import may_use, needs_database
+from tokens.auth import MCPAuthError
+
+UNAUTHORIZED = -32001
+
+C = TypeVar("C", bound=FastMCPComponent)
+
+
+class HiddenError(NotFoundError):
+    """The component exists, but not for this caller, who is told that it is unknown."""
+
+
+class MCPAuthMiddleware(Middleware):
+    """The one layer of authorization, on every transport."""
+
+    async def on_message(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        async with database_thread():
+            await _set_principal(_context(context), await _principal())
+            return await call_next(context)
+
+    async def on_list_tools(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        return await _visible(context, await call_next(context))
+
+    on_list_resources = on_list_resource_templates = on_list_prompts = on_list_tools
+
+    async def on_call_tool(
+        self, context: MiddlewareContext[CallToolRequestParams], call_next: CallNext[Any, Any]
+    ) -> Any:
+        tool = await _context(context).fastmcp.get_tool(context.message.name)
+        await _gate(context, tool, f"Unknown tool: {context.message.name!r}")
+        return await call_next(context)
+
+    async def on_read_resource(
+        self, context: MiddlewareContext[ReadResourceRequestParams], call_next: CallNext[Any, Any]
+    ) -> Any:
+        server, uri = _context(context).fastmcp, str(context.message.uri)
+        found = await server.get_resource(uri) or await server.get_resource_template(uri)
+        await _gate(context, found, f"Unknown resource: {uri!r}")
+        return await call_next(context)
+
+    async def on_get_prompt(
+        self, context: MiddlewareContext[GetPromptRequestParams], call_next: CallNext[Any, Any]
+    ) -> Any:
+        prompt = await _context(context).fastmcp.get_prompt(context.message.name)
+        await _gate(context, prompt, f"Unknown prompt: {context.message.name!r}")
+        return await call_next(context)
+
+
+def _context(context: MiddlewareContext[Any]) -> Context:
+    if context.fastmcp_context is None:
+        raise RuntimeError("A message without a context cannot be authorized.")
+    return context.fastmcp_context
+
+
+async def _principal() -> Principal | None:
+    access = get_access_token()
+    if isinstance(access, DjangoAccessToken):
+        return access.principal.for_one_message()
+    if _over_http():
+        # RequireTokenMiddleware let the request through, so no token was sent; without that setting fail closed.
+        if setting("MCP_REQUIRE_AUTH"):
+            raise MCPError(code=UNAUTHORIZED, message=str(MCPAuthError("missing")))
+        return None
+    try:
+        return await environment_principal()
+    except MCPAuthError as error:
+        raise MCPError(code=UNAUTHORIZED, message=str(error)) from None
+
+
+def _over_http() -> bool:
+    try:
+        get_http_request()
+    except RuntimeError:
+        return False
+    return True
+
+
+async def _set_principal(ctx: Context, principal: Principal | None) -> None:
+    await ctx.set_state(STATE_KEY_USER, principal and principal.user, serializable=False)
+    await ctx.set_state(STATE_KEY_TOKEN, principal and principal.token, serializable=False)
+
+
+async def _visible(context: MiddlewareContext[Any], components: Sequence[C]) -> list[C]:
+    ctx = _context(context)
+    user, token = await get_mcp_user(ctx), await get_mcp_token(ctx)
+
+    def allowed() -> list[C]:
+        return [component for component in components if may_use(component, user, token)]
+
+    if any(needs_database(component) for component in components):
+        return await in_database(allowed)
+    return allowed()
+
+
+async def _gate(context: MiddlewareContext[Any], component: FastMCPComponent | None, unknown: str) -> None:
+    if component is None:
+        raise NotFoundError(unknown)
+    if not await _visible(context, [component]):
+        raise HiddenError(unknown)

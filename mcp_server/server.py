@@ -1,0 +1,83 @@
+"""The MCP server: the one global FastMCP instance, with everything agents can see registered on it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from django.apps import apps
+from django.utils.module_loading import autodiscover_modules
+from fastmcp import FastMCP
+
+from mcp_server.auth import DjangoTokenVerifier
+from mcp_server.middleware import message_middleware
+from mcp_server.middleware.audit import audit_log
+from mcp_server.orm import database_threads
+from tokens.conf import server_name
+
+INSTRUCTIONS = """\
+A shop for furniture and household goods. You act as one user and see only what that user may see.
+Concepts: a product has a SKU such as SKU0043, a price and a stock; an order has a number such as ORD-000123 and
+lines; a stock adjustment says who changed a stock, why and by how much.
+Units: money is a decimal string in EUR such as "249.00"; stock and quantities are whole pieces; times are ISO 8601
+with their zone.
+Workflows: find a product with search_products, then use its SKU everywhere. place_order takes stock at once;
+cancel_order gives it back. Never change a stock to place an order: adjust_stock is for deliveries, damage and
+corrections. low_stock_report tells what to reorder."""
+
+
+@asynccontextmanager
+async def lifespan(server: FastMCP[Any]) -> AsyncIterator[None]:
+    """Write audit rows in batches while the server runs on any transport; leave no connection behind."""
+    async with audit_log.running():
+        yield
+    database_threads.close()
+
+
+def create_server() -> FastMCP[Any]:
+    """Return a server with authentication, authorization, audit and metrics, and nothing registered yet."""
+    return FastMCP(
+        server_name(),
+        instructions=INSTRUCTIONS if apps.is_installed("shop") else None,
+        version=_version(),
+        auth=DjangoTokenVerifier(),
+        middleware=message_middleware(),
+        lifespan=lifespan,
+        mask_error_details=True,
+        on_duplicate="error",
+    )
+
+
+def register_everything(mcp: FastMCP[Any]) -> None:
+    """Register what agents can see, domain by domain."""
+    # The demo: delete this block together with the shop.
+    if apps.is_installed("shop"):
+        from mcp_server.prompts import register_prompts
+        from mcp_server.resources import register_resources
+        from mcp_server.tools.inventory import register_inventory_tools
+        from mcp_server.tools.orders import register_order_tools
+        from mcp_server.tools.products import register_product_tools
+
+        register_product_tools(mcp)
+        register_order_tools(mcp)
+        register_inventory_tools(mcp)
+        register_resources(mcp)
+        register_prompts(mcp)
+
+    # Any installed app may bring its own: a module mcp_tools with a function register(mcp).
+    autodiscover_modules("mcp_tools")
+    for config in apps.get_app_configs():
+        module = getattr(config.module, "mcp_tools", None)
+        if register := getattr(module, "register", None):
+            register(mcp)
+
+
+def _version() -> str | None:
+    try:
+        return version("fastmcp")
+    except PackageNotFoundError:
+        return None
+
+
+mcp = create_server()
+register_everything(mcp)
