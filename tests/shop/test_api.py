@@ -10,6 +10,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from rest_framework.test import APIClient
 
+from shop.api import ShopView
+from shop.errors import EmptyOrder
 from shop.models import Category, Order, Product, StockAdjustment, Supplier, Tag
 from tests.factories import make_order, make_product, make_user
 
@@ -246,6 +248,19 @@ def test_a_category_cannot_stand_below_itself(boss):
     below = Category.objects.create(name="Standing", slug="standing", parent=desks)
     response = boss.patch(f"/api/categories/{desks.pk}/", {"parent": below.pk}, format="json")
     assert (response.status_code, list(response.data)) == (400, ["parent"])
+
+
+def test_what_was_written_before_a_refusal_is_taken_back(rf):
+    class Careless(ShopView):
+        permission_classes = []
+
+        def post(self, request: Any) -> None:
+            Tag.objects.create(name="half-written")
+            raise EmptyOrder
+
+    response = Careless.as_view()(rf.post("/"))
+    assert (response.status_code, list(response.data)) == (400, ["items"])
+    assert not Tag.objects.exists()
 
 
 def test_a_supplier_goes_and_its_products_stay(boss):
