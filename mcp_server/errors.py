@@ -16,7 +16,10 @@ MISSING = {"missing", "missing_argument", "missing_keyword_only_argument"}
 
 @contextmanager
 def expected_errors(*user_errors: type[Exception]) -> Iterator[None]:
-    """Raise ToolError for what a caller can mend: the classes given, and Django's own for input and missing rows."""
+    """Raise ToolError for what a caller can mend: the classes given, and Django's own for input and missing rows.
+
+    An error whose `field` names the argument that was wrong is told with that name in front.
+    """
     try:
         yield
     except DjangoValidationError as error:
@@ -26,7 +29,8 @@ def expected_errors(*user_errors: type[Exception]) -> Iterator[None]:
     except (Http404, ObjectDoesNotExist) as error:
         raise ToolError(f"{error} Look the row up with a list tool first.") from error
     except user_errors as error:
-        raise ToolError(str(error)) from error
+        field = getattr(error, "field", "")
+        raise ToolError(f"{field}: {error}" if field else str(error)) from error
 
 
 def validation_text(error: DjangoValidationError) -> str:

@@ -1,11 +1,14 @@
 """Ready tasks that people pick from a menu in their client."""
 
+import logging
 from typing import Annotated, Any
 
 from fastmcp import FastMCP
+from fastmcp.exceptions import ValidationError
 from pydantic import Field
 
 from mcp_server.permissions import requires
+from shop.models import Order
 
 RESTOCK = """\
 Make a restock plan for {scope}.
@@ -32,19 +35,32 @@ without being told to, order by order."""
 
 def register_prompts(mcp: FastMCP[Any]) -> None:
     @mcp.prompt(tags={"inventory"}, meta=requires("shop.view_product", "shop.view_stockadjustment"))
-    def restock_plan(
+    async def restock_plan(
         category: Annotated[str, Field(description="Slug or name of a category; empty for the whole shop.")] = "",
-        weeks: Annotated[str, Field(description="Weeks of sales the plan should cover.", pattern=r"^\d{1,2}$")] = "4",
+        weeks: Annotated[str, Field(description="Weeks of sales the plan should cover, 1 to 52.")] = "4",
     ) -> str:
         """Plan what to order again, from stock, sales and lead times."""
         scope = f"the category {category}" if category else "the whole shop"
         arguments = f' with category "{category}"' if category else ""
-        return RESTOCK.format(scope=scope, arguments=arguments, weeks=weeks)
+        return RESTOCK.format(scope=scope, arguments=arguments, weeks=_whole("weeks", weeks, 52))
 
     @mcp.prompt(tags={"orders"}, meta=requires("shop.view_order"))
-    def order_triage(
-        status: Annotated[str, Field(description="placed, paid, shipped or cancelled.")] = "placed",
-        days: Annotated[str, Field(description="Age in days from which an order counts as late.")] = "3",
+    async def order_triage(
+        status: Annotated[str, Field(description=f"One of: {', '.join(Order.Status.values)}.")] = "placed",
+        days: Annotated[str, Field(description="Age in days from which an order counts as late, 1 to 365.")] = "3",
     ) -> str:
-        """Go through open orders and say which need a person."""
-        return TRIAGE.format(status=status, days=days)
+        """Go through the orders of one status and say which need a person."""
+        if status not in Order.Status.values:
+            raise _refusal(f"status: Use one of: {', '.join(Order.Status.values)}.")
+        return TRIAGE.format(status=status, days=_whole("days", days, 365))
+
+
+def _whole(argument: str, text: str, limit: int) -> int:
+    """Return the number that a prompt's argument stands for; prompts take text only."""
+    if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= limit):
+        raise _refusal(f"{argument}: Give a whole number from 1 to {limit}.")
+    return int(text)
+
+
+def _refusal(text: str) -> ValidationError:
+    return ValidationError(text, log_level=logging.INFO)
