@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from django.apps import apps
@@ -39,7 +38,6 @@ def create_server() -> FastMCP[Any]:
     return FastMCP(
         server_name(),
         instructions=INSTRUCTIONS if apps.is_installed("shop") else None,
-        version=_version(),
         auth=DjangoTokenVerifier(),
         middleware=message_middleware(),
         lifespan=lifespan,
@@ -70,13 +68,6 @@ def register_everything(mcp: FastMCP[Any]) -> None:
         module = getattr(config.module, "mcp_tools", None)
         if register := getattr(module, "register", None):
             register(mcp)
-
-
-def _version() -> str | None:
-    try:
-        return version("fastmcp")
-    except PackageNotFoundError:
-        return None
 
 
 mcp = create_server()

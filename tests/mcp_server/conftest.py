@@ -1,0 +1,45 @@
+"""What the tests of this room share: a running app of its own, and people with tokens."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from fastmcp import FastMCP
+from starlette.applications import Starlette
+
+from mcp_server.asgi import build_app
+from mcp_server.auth import principals
+from mcp_server.orm import database_threads
+from tests.mcp_server.world import ADD, VIEW, make_server
+from tests.tokens.people import make_token, make_user
+from tokens.models import MCPToken
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> Iterator[None]:
+    principals.clear()
+    yield
+    database_threads.close()
+
+
+@pytest.fixture
+def server() -> FastMCP[Any]:
+    return make_server()
+
+
+@pytest.fixture
+def app(server: FastMCP[Any]) -> Starlette:
+    """The app of that server; a test runs it with `async with running(app)`."""
+    return build_app(server)
+
+
+@pytest.fixture
+def ada(transactional_db: None) -> User:
+    """Someone who may view and add groups."""
+    return make_user("ada", VIEW, ADD)
+
+
+@pytest.fixture
+def token(ada: User) -> MCPToken:
+    return make_token(ada)
