@@ -7,6 +7,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connection
 from fastmcp.tools import Tool
 
 from mcp_server.catalog import all_tools
@@ -39,6 +40,9 @@ def check_allowed_tools(
         return []
     from tokens.models import MCPToken
 
+    # `migrate` checks the database before it makes the table.
+    if MCPToken._meta.db_table not in connection.introspection.table_names():
+        return []
     known = {tool.name for tool in all_tools()}
     narrowed = MCPToken.objects.exclude(allowed_tools=[]).values_list("pk", "allowed_tools")
     return [
