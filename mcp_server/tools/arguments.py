@@ -55,15 +55,15 @@ def _storable(attributes: dict[str, Any]) -> dict[str, Any]:
     return attributes
 
 
-def _iso_day(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    elif isinstance(value, date):
-        return value
-    raise PydanticCustomError("day", "Write the date as YYYY-MM-DD, for example 2026-03-31")
+def _day(value: Any) -> date:
+    try:
+        day = date.fromisoformat(value)
+    except (TypeError, ValueError):
+        day = date.min
+    # Further away, a time zone's offset would leave the calendar.
+    if not 1900 <= day.year < 3000:
+        raise PydanticCustomError("day", "Write the date as YYYY-MM-DD, for example 2026-03-31")
+    return day
 
 
 Text = Annotated[str, AfterValidator(_without_nul)]
@@ -77,7 +77,7 @@ OrderNumber = Annotated[
     StringConstraints(strip_whitespace=True, to_upper=True, min_length=1, max_length=36),
     AfterValidator(_without_nul),
 ]
-Day = Annotated[date, BeforeValidator(_iso_day), ShownAs({"type": "string", "format": "date"})]
+Day = Annotated[date, BeforeValidator(_day), ShownAs({"type": "string", "format": "date"})]
 # Numbers are taken too, but clients are told to send strings: floats would round.
 Euros = Annotated[
     Decimal,

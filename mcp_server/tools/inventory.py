@@ -13,7 +13,7 @@ from mcp_server.orm import orm_tool
 from mcp_server.permissions import READ_ONLY, UPDATE, requires
 from mcp_server.tools.arguments import Day, Limit, ManualReason, Note, Offset, Reason, Sku, Text, optional
 from mcp_server.tools.catalogue import categories_within, find_product
-from mcp_server.tools.paging import Page, page_of
+from mcp_server.tools.paging import Page, between, page_of
 from shop import services
 from shop.errors import ShopError
 from shop.models import MAX_STOCK, Product, StockAdjustment
@@ -96,16 +96,12 @@ def register_inventory_tools(mcp: FastMCP[Any]) -> None:
         Sales and cancellations name the order in their note. Times are ISO 8601 with zone. All filters hold together.
         While `more` is true, call again with offset = next_offset. The stock of today is in get_product.
         """
-        made = StockAdjustment.objects.order_by("-created_at", "-id")
+        made = StockAdjustment.objects.filter(**between("created_at", made_from=made_from, made_to=made_to))
         if sku is not None:
             made = made.filter(product=find_product(sku))
         if reason is not None:
             made = made.filter(reason=reason)
-        if made_from is not None:
-            made = made.filter(created_at__date__gte=made_from)
-        if made_to is not None:
-            made = made.filter(created_at__date__lte=made_to)
-        rows, page = page_of(made.values_list(*ADJUSTMENT), limit, offset)
+        rows, page = page_of(made.order_by("-created_at", "-id").values_list(*ADJUSTMENT), limit, offset)
         return {"adjustments": [_adjustment(row) for row in rows], **page}
 
     @mcp.tool(tags={"inventory"}, annotations=READ_ONLY, meta=requires("shop.view_product"))

@@ -12,7 +12,7 @@ from mcp_server.context import CurrentUser
 from mcp_server.orm import orm_tool
 from mcp_server.permissions import CREATE, READ_ONLY, UPDATE, requires
 from mcp_server.tools.arguments import Day, Limit, Note, Offset, OrderNumber, OrderStatus, Sku, optional
-from mcp_server.tools.paging import Page, page_of
+from mcp_server.tools.paging import Page, between, page_of
 from shop import services
 from shop.errors import ShopError
 from shop.models import MAX_STOCK, Order
@@ -70,13 +70,10 @@ def register_order_tools(mcp: FastMCP[Any]) -> None:
         times ISO 8601 with zone. All filters hold together. While `more` is true, call again with
         offset = next_offset. For the lines of an order use get_order_status.
         """
-        orders = Order.objects.visible_to(user).with_totals().order_by("-placed_at", "-id")
+        placed = between("placed_at", placed_from=placed_from, placed_to=placed_to)
+        orders = Order.objects.visible_to(user).filter(**placed).with_totals().order_by("-placed_at", "-id")
         if status is not None:
             orders = orders.filter(status=status)
-        if placed_from is not None:
-            orders = orders.filter(placed_at__date__gte=placed_from)
-        if placed_to is not None:
-            orders = orders.filter(placed_at__date__lte=placed_to)
         rows, page = page_of(orders.values_list(*ROW), limit, offset)
         return {"orders": [_row(row) for row in rows], **page}
 
