@@ -1,0 +1,1 @@
+"""How fast a call is, measured side by side with what it is compared to."""
