@@ -48,7 +48,7 @@ def _storable(attributes: dict[str, Any]) -> dict[str, Any]:
     try:
         text = json.dumps(attributes, ensure_ascii=False, allow_nan=False)
         text.encode()
-    except ValueError:
+    except (ValueError, RecursionError):
         text = ""
     if not text or len(text) > MAX_ATTRIBUTES or "\\u0000" in text:
         raise PydanticCustomError("attributes", f"Give a JSON object of at most {MAX_ATTRIBUTES} characters")

@@ -123,7 +123,7 @@ def register_product_tools(mcp: FastMCP[Any]) -> None:
             reorder_level=reorder_level, status=status, launched_on=launched_on, supplier=find_supplier(supplier),
             attributes=attributes,
         )  # fmt: skip
-        return _create(user, product, tags)
+        return save_new_product(user, product, tags)
 
     @mcp.tool(tags={"products"}, annotations=UPDATE, meta=requires("shop.change_product"))
     @orm_tool(user_errors=(ShopError,))
@@ -155,10 +155,11 @@ def register_product_tools(mcp: FastMCP[Any]) -> None:
             changes["category"] = find_category(category)
         if supplier is not None:
             changes["supplier"] = find_supplier(supplier)
-        return _update(sku, changes, tags)
+        return _save_changes(sku, changes, tags)
 
 
-def _create(user: User, product: Product, tag_names: list[str]) -> ProductDetail:
+def save_new_product(user: User, product: Product, tag_names: list[str]) -> ProductDetail:
+    """Check the product and save it with its tags: all of it or nothing."""
     tags = find_tags(tag_names) if tag_names else []
     product.full_clean()
     try:
@@ -172,7 +173,7 @@ def _create(user: User, product: Product, tag_names: list[str]) -> ProductDetail
     return product_detail(product)
 
 
-def _update(sku: str, changes: dict[str, Any], tag_names: list[str] | None) -> ProductDetail:
+def _save_changes(sku: str, changes: dict[str, Any], tag_names: list[str] | None) -> ProductDetail:
     if not changes and tag_names is None:
         raise ToolError("Nothing to change: give at least one field besides sku. Use adjust_stock for the stock.")
     tags = None if tag_names is None else find_tags(tag_names)

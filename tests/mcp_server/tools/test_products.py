@@ -1,9 +1,13 @@
 """Tools of the catalogue, through a real client."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 
+from mcp_server.tools.products import save_new_product
 from shop.models import Category, Product, StockAdjustment, Supplier, Tag
 from tests.factories import make_product
 from tests.mcp_server.tools.conftest import Agent
@@ -218,6 +222,21 @@ def test_a_product_that_is_not_right_is_not_created(
     assert allowed in text
     assert Product.objects.count() == 1
     assert not StockAdjustment.objects.exists()
+
+
+def test_a_sku_that_is_taken_while_it_is_checked_is_refused_by_name(manager: User) -> None:
+    make_product()
+    product = Product(sku="SKU0900", name="Walnut bench", category=Category.objects.get(), price=Decimal("129.50"))
+
+    def check_too_early() -> None:
+        Product.full_clean(product)
+        make_product("SKU0900")
+
+    product.full_clean = check_too_early  # type: ignore[method-assign]
+
+    with pytest.raises(ValidationError, match="SKU already exists"):
+        save_new_product(manager, product, [])
+    assert Product.objects.get(sku="SKU0900").name == "Oak desk"
 
 
 def test_an_update_changes_the_given_fields_only(agent: Agent) -> None:
