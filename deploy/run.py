@@ -9,6 +9,7 @@ import json
 import sys
 
 from deploy.preflight import port_problem, refuse, set_up
+
 from myproject.environment import refusals_in_one_sentence
 
 USER = "demo"
@@ -32,7 +33,7 @@ def serve(port: int) -> None:
     call_command("migrate", verbosity=0)
     # Only a new database is filled, so that what was changed or deleted since stays so.
     if not get_user_model().objects.exists() and "seed_shop" in get_commands():
-        call_command("seed_shop", with_users=True)
+        call_command("seed_shop")
     say(f"\nMCP    http://localhost:{port}/mcp\nAdmin  http://localhost:{port}/admin/\n")
     show_token(port)
     call_command("runserver_mcp", port=port)

@@ -4,10 +4,13 @@ import os
 
 from django.core.asgi import get_asgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myproject.settings")
-django_application = get_asgi_application()  # Models can be imported from here on.
+from myproject.environment import refusals_in_one_sentence
 
-from mcp_server.asgi import build_app  # noqa: E402
-from mcp_server.server import mcp  # noqa: E402
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "myproject.settings")
+with refusals_in_one_sentence():
+    django_application = get_asgi_application()  # Models can be imported from here on.
+
+from mcp_server.asgi import build_app
+from mcp_server.server import mcp
 
 application = build_app(mcp, django_application)

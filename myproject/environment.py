@@ -74,10 +74,13 @@ def like_defaults(defaults: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _like(name: str, default: Any) -> Any:
-    if isinstance(default, bool):
-        return flag(name, default)
+    if default is None or isinstance(default, bool):
+        return flag(name, False)
     if isinstance(default, int | float):
-        return number(name, default, type(default))
+        value = number(name, default, type(default))
+        if not 0 <= value < float("inf"):
+            raise ImproperlyConfigured(f"{name} must be 0 or more, not {value}.")
+        return value
     if isinstance(default, list | tuple | set | frozenset):
         return type(default)(words(name, []))
     return text(name)

@@ -5,6 +5,8 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from mcp_server.conf import DEFAULTS as MCP_DEFAULTS
+
 from myproject import environment as env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -124,6 +126,9 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
 SPECTACULAR_SETTINGS = {"TITLE": "Shop API", "VERSION": "1.0.0"}
+
+# Every MCP_* variable that is set becomes the setting of that name; mcp_server and tokens know the defaults.
+globals().update(env.like_defaults(MCP_DEFAULTS))
 
 if not DEBUG:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -4,6 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
+# A developer's .env changes no test.
+os.environ.setdefault("DJANGO_ENV_FILE", os.devnull)
 os.environ.setdefault("DJANGO_DEBUG", "true")
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "sqlite:///:memory:")
 
