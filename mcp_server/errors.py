@@ -1,5 +1,6 @@
 """Turns exceptions into sentences that help a model correct its call."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -23,14 +24,19 @@ def expected_errors(*user_errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except DjangoValidationError as error:
-        raise ToolError(validation_text(error)) from error
+        raise _refusal(validation_text(error)) from error
     except PermissionDenied as error:
-        raise ToolError(str(error) or "Your user may not do this.") from error
+        raise _refusal(str(error) or "Your user may not do this.") from error
     except (Http404, ObjectDoesNotExist) as error:
-        raise ToolError(f"{error} Look the row up with a list tool first.") from error
+        raise _refusal(f"{error} Look the row up with a list tool first.") from error
     except user_errors as error:
         field = getattr(error, "field", "")
-        raise ToolError(f"{field}: {error}" if field else str(error)) from error
+        raise _refusal(f"{field}: {error}" if field else str(error)) from error
+
+
+def _refusal(text: str) -> ToolError:
+    # A caller's mistake is no error of the server's.
+    return ToolError(text, log_level=logging.INFO)
 
 
 def validation_text(error: DjangoValidationError) -> str:
