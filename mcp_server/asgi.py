@@ -8,8 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from fastmcp import FastMCP
-from fastmcp.server.http import StarletteWithLifespan
-from mcp.server.transport_security import RequestBodyLimitMiddleware
+from fastmcp.server.http import StarletteWithLifespan, create_sse_app, create_streamable_http_app
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -24,7 +23,6 @@ from mcp_server.health import health, metrics, ready
 MCP_PATH = "/mcp"
 SSE_PATH = "/mcp/sse"
 MESSAGE_PATH = "/mcp/messages"
-MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
 class Transports:
@@ -91,35 +89,30 @@ async def look_schemas_up_directly(server: FastMCP[Any]) -> None:
 
 
 def _streamable(server: FastMCP[Any]) -> StarletteWithLifespan:
-    return server.http_app(
-        path=MCP_PATH,
+    return create_streamable_http_app(
+        server,
+        MCP_PATH,
         stateless_http=setting("MCP_STATELESS_HTTP"),
         json_response=setting("MCP_JSON_RESPONSE"),
-        **_guard(),
+        **_guard(server),
     )
 
 
 def _sse(server: FastMCP[Any]) -> StarletteWithLifespan:
-    from fastmcp.server.http import create_sse_app
-
-    return create_sse_app(
-        server,
-        message_path=f"{MESSAGE_PATH}/",
-        sse_path=SSE_PATH,
-        auth=server.auth,
-        middleware=[Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)],
-        **_guard(),
-    )
+    return create_sse_app(server, f"{MESSAGE_PATH}/", SSE_PATH, **_guard(server))
 
 
-def _guard() -> dict[str, Any]:
+def _guard(server: FastMCP[Any]) -> dict[str, Any]:
     # DNS rebinding: Host and Origin are checked on both transports, by the names Django answers to.
-    hosts = [pattern for host in settings.ALLOWED_HOSTS for pattern in _patterns(host)]
-    return {
+    options: dict[str, Any] = {
         "host_origin_protection": True,
-        "allowed_hosts": hosts,
+        "allowed_hosts": [pattern for host in settings.ALLOWED_HOSTS for pattern in _patterns(host)],
         "allowed_origins": setting("MCP_ALLOWED_ORIGINS"),
     }
+    if setting("MCP_REQUIRE_AUTH") or server.auth is None:
+        return options | {"auth": server.auth}
+    # Given as `auth`, FastMCP would refuse callers without a token; the middleware alone still refuses bad ones.
+    return options | {"middleware": server.auth.get_middleware()}
 
 
 def _patterns(host: str) -> list[str]:

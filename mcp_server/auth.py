@@ -168,15 +168,15 @@ class RequireTokenMiddleware:
         if public or scope["user"].is_authenticated:
             await self.app(scope, receive, send)
             return
-        sent = any(name == b"authorization" for name, _ in scope["headers"])
-        if not sent and not setting("MCP_REQUIRE_AUTH"):
+        sent = next((value for name, value in scope["headers"] if name == b"authorization"), None)
+        if sent is None and not setting("MCP_REQUIRE_AUTH"):
             await self.app(scope, receive, send)
             return
-        await self._refuse(sent)(scope, receive, send)
+        await self._refusal(sent or b"")(scope, receive, send)
 
-    def _refuse(self, sent: bool) -> Response:
-        # RFC 6750 section 3.1: no error code for a request that carried no credentials.
-        if not sent:
+    def _refusal(self, sent: bytes) -> Response:
+        # RFC 6750 section 3.1: no error code for a request without credentials, or with those of another scheme.
+        if not sent.lower().startswith(b"bearer "):
             AUTH_FAILURES.labels("missing").inc()
             body, challenge = {"error_description": str(MCPAuthError("missing"))}, "Bearer"
         else:

@@ -23,7 +23,7 @@ async def running(app: Starlette) -> AsyncIterator[Starlette]:
 @asynccontextmanager
 async def http(app: Starlette, **headers: str) -> AsyncIterator[httpx2.AsyncClient]:
     """A plain HTTP client of the app."""
-    transport = StreamingASGITransport(app)
+    transport = StreamingASGITransport(app, cancel_on_close=False)
     async with httpx2.AsyncClient(transport=transport, base_url=BASE_URL, headers=headers, timeout=10) as client:
         yield client
 
