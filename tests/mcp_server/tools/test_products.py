@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from pydantic import TypeAdapter
+from pydantic import ValidationError as PydanticValidationError
 
+from mcp_server.tools.arguments import Attributes
 from mcp_server.tools.products import save_new_product
 from shop.models import Category, Product, StockAdjustment, Supplier, Tag
 from tests.factories import make_product
@@ -38,6 +41,17 @@ def test_a_listed_product_has_its_price_and_stock(agent: Agent) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("stock", "status", "low"), [(5, "active", True), (6, "active", False), (0, "discontinued", False)]
+)
+def test_a_product_is_low_at_its_reorder_level_while_it_is_sold(
+    agent: Agent, stock: int, status: str, low: bool
+) -> None:
+    make_product(stock=stock, reorder_level=5, status=status)
+
+    assert agent.call("list_products")["products"][0]["low_stock"] is low
+
+
 def test_pages_follow_each_other_until_there_is_no_more(agent: Agent, many_products: None) -> None:
     first = agent.call("list_products", limit=100)
     second = agent.call("list_products", limit=100, offset=first["next_offset"])
@@ -50,6 +64,7 @@ def test_pages_follow_each_other_until_there_is_no_more(agent: Agent, many_produ
 
 def test_a_page_that_ends_with_the_last_row_has_no_more(agent: Agent, many_products: None) -> None:
     assert agent.call("list_products", limit=20, offset=100)["more"] is False
+    assert agent.call("list_products", limit=20, offset=99)["next_offset"] == 119
 
 
 @pytest.mark.parametrize(
@@ -166,10 +181,11 @@ def test_a_product_is_read_with_all_that_belongs_to_it(agent: Agent) -> None:
 
 
 def test_an_unknown_sku_is_answered_with_similar_ones(agent: Agent) -> None:
+    make_product("SKU0143")
     make_product()
 
     assert agent.refused("get_product", sku="SKU43") == (
-        'sku: There is no product with the SKU "SKU43". Similar SKUs: SKU0043.'
+        'sku: There is no product with the SKU "SKU43". Similar SKUs: SKU0043, SKU0143.'
     )
     assert "search_products" in agent.refused("get_product", sku="LAMP")
 
@@ -239,6 +255,16 @@ def test_a_sku_that_is_taken_while_it_is_checked_is_refused_by_name(manager: Use
     assert Product.objects.get(sku="SKU0900").name == "Oak desk"
 
 
+def test_attributes_that_no_database_takes_are_refused() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(100_000):
+        deep = {"in": deep}
+
+    for attributes in (deep, {"width_cm": float("nan")}, {"material": "\ud800"}):
+        with pytest.raises(PydanticValidationError, match="Give a JSON object of at most 4000 characters"):
+            TypeAdapter(Attributes).validate_python(attributes)
+
+
 def test_an_update_changes_the_given_fields_only(agent: Agent) -> None:
     before = make_product(description="Old text", reorder_level=4)
 
@@ -246,7 +272,7 @@ def test_an_update_changes_the_given_fields_only(agent: Agent) -> None:
 
     assert (changed["price"], changed["description"]) == ("199.00", "")
     assert (changed["name"], changed["reorder_level"], changed["stock"]) == (before.name, 4, 10)
-    assert changed["updated_at"] > changed["created_at"]
+    assert changed["updated_at"] > before.updated_at.isoformat()
 
 
 def test_an_update_sets_and_removes_what_a_product_refers_to(agent: Agent) -> None:

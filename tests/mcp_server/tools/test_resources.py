@@ -94,6 +94,7 @@ def test_the_triage_prompt_names_status_and_days(agent: Agent) -> None:
     ("name", "arguments", "said"),
     [
         ("restock_plan", {"weeks": "0"}, "weeks: Give a whole number from 1 to 52."),
+        ("restock_plan", {"weeks": "1" * 5000}, "weeks: Give a whole number from 1 to 52."),
         ("restock_plan", {"weeks": "²"}, "weeks: Give a whole number from 1 to 52."),
         ("order_triage", {"days": "soon"}, "days: Give a whole number from 1 to 365."),
         ("order_triage", {"status": "lost"}, "status: Use one of: placed, paid, shipped, cancelled."),
