@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from fastmcp import FastMCP
 from fastmcp.server.http import StarletteWithLifespan, create_sse_app, create_streamable_http_app
+from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -18,11 +19,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_server.conf import setting
 from mcp_server.drain import Drain, InFlightMiddleware
+from mcp_server.envelope import EnvelopeMiddleware
 from mcp_server.health import health, metrics, ready
 
 MCP_PATH = "/mcp"
 SSE_PATH = "/mcp/sse"
 MESSAGE_PATH = "/mcp/messages"
+MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
 class Transports:
@@ -109,10 +112,12 @@ def _guard(server: FastMCP[Any]) -> dict[str, Any]:
         "allowed_hosts": [pattern for host in settings.ALLOWED_HOSTS for pattern in _patterns(host)],
         "allowed_origins": setting("MCP_ALLOWED_ORIGINS"),
     }
+    # Behind authentication, so that nobody else makes the server read a body.
+    middleware = [Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES), Middleware(EnvelopeMiddleware)]
     if setting("MCP_REQUIRE_AUTH") or server.auth is None:
-        return options | {"auth": server.auth}
+        return options | {"auth": server.auth, "middleware": middleware}
     # Given as `auth`, FastMCP would refuse callers without a token; the middleware alone still refuses bad ones.
-    return options | {"middleware": server.auth.get_middleware()}
+    return options | {"middleware": server.auth.get_middleware() + middleware}
 
 
 def _patterns(host: str) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from fastmcp import FastMCP
 from starlette.applications import Starlette
 
@@ -43,3 +44,16 @@ def ada(transactional_db: None) -> User:
 @pytest.fixture
 def token(ada: User) -> MCPToken:
     return make_token(ada)
+
+
+@pytest.fixture
+def unreachable_database(transactional_db: None) -> Iterator[None]:
+    """Every new connection fails until the test ends or calls what this yields."""
+    settings, working = connection.settings_dict, dict(connection.settings_dict)
+    database_threads.close()
+    settings.update(
+        {"NAME": "/nowhere/db.sqlite3"} if connection.vendor == "sqlite" else {"HOST": "127.0.0.1", "PORT": "1"}
+    )
+    yield
+    database_threads.close()
+    settings.update(working)

@@ -39,10 +39,10 @@ def headers(era: str, body: Any = None, token: str | None = None) -> dict[str, s
     }
     if token:
         sent["authorization"] = f"Bearer {token}"
-    if era == MODERN and isinstance(body, dict) and "method" in body:
-        sent["mcp-method"] = body["method"]
-        if name := body.get("params", {}).get("name"):
-            sent["mcp-name"] = name
+    if era == MODERN and isinstance(body, dict):
+        sent["mcp-method"] = str(body.get("method"))
+        params = body.get("params")
+        sent["mcp-name"] = str(params.get("name", "")) if isinstance(params, dict) else ""
     return sent
 
 
