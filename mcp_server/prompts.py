@@ -63,4 +63,5 @@ def _whole(argument: str, text: str, limit: int) -> int:
 
 
 def _refusal(text: str) -> ValidationError:
-    return ValidationError(text, log_level=logging.INFO)
+    # FastMCP logs a traceback at this level; the caller's mistake deserves none in production.
+    return ValidationError(text, log_level=logging.DEBUG)

@@ -60,7 +60,8 @@ def register_resources(mcp: FastMCP[Any]) -> None:
         found = Product.objects.select_related("category", "supplier").filter(sku=wanted).first()
         if found is None:
             text = f'There is no product with the SKU "{wanted[:40]}". Find it with the tool search_products.'
-            raise ValidationError(text, log_level=logging.INFO)
+            # FastMCP logs a traceback at this level; the caller's mistake deserves none in production.
+            raise ValidationError(text, log_level=logging.DEBUG)
         return _json(product_detail(found))
 
 

@@ -56,11 +56,15 @@ def test_a_product_is_a_resource_too(agent: Agent) -> None:
 
 
 @pytest.mark.parametrize("sku", ["SKU9999", "%00", "a%20b", "x" * 500])
-def test_an_unknown_product_is_an_error_that_says_where_to_look(agent: Agent, sku: str) -> None:
-    text = agent.unreadable(f"shop://products/{sku}")
+def test_an_unknown_product_is_an_error_that_says_where_to_look(
+    agent: Agent, sku: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        text = agent.unreadable(f"shop://products/{sku}")
 
     assert "There is no product" in text or "not found" in text
     assert len(text) < 1000
+    assert "Traceback" not in caplog.text
 
 
 def test_who_may_not_see_products_finds_no_resource_with_them(agent_of: Callable[..., Agent]) -> None:
