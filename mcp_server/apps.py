@@ -10,6 +10,9 @@ class McpServerConfig(AppConfig):
     def ready(self) -> None:
         from mcp_server import checks  # noqa: F401  (registers them)
         from mcp_server.catalog import tool_catalog
+        from mcp_server.changes import watch_connections
         from tokens.catalog import register_tool_catalog
 
         register_tool_catalog(tool_catalog)
+        # In every process of the project: the pages and commands change rows that agents watch.
+        watch_connections()

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -11,6 +11,9 @@ from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_server.conf import setting
+
+# What else must end for connections to close, such as streams that clients listen on.
+stream_closers: set[Callable[[], None]] = set()
 
 
 class Drain:
@@ -62,6 +65,8 @@ class Drain:
             pass
         finally:
             AppStatus.should_exit = True
+            for close in list(stream_closers):
+                close()
 
 
 class InFlightMiddleware:

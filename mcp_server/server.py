@@ -9,9 +9,11 @@ from django.utils.module_loading import autodiscover_modules
 from fastmcp import FastMCP
 
 from mcp_server.auth import DjangoTokenVerifier
+from mcp_server.broker import changes_of_other_processes
 from mcp_server.middleware import message_middleware
 from mcp_server.middleware.audit import audit_log
 from mcp_server.orm import database_threads
+from mcp_server.subscriptions import Subscriptions
 from tokens.conf import server_name
 
 INSTRUCTIONS = """\
@@ -27,8 +29,8 @@ corrections. low_stock_report tells what to reorder."""
 
 @asynccontextmanager
 async def lifespan(server: FastMCP[Any]) -> AsyncIterator[None]:
-    """Write audit rows in batches while the server runs on any transport; leave no connection behind."""
-    async with audit_log.running():
+    """Write audit rows and tell subscribers while the server runs on any transport; leave no connection behind."""
+    async with audit_log.running(), changes_of_other_processes(), Subscriptions(server).running():
         yield
     database_threads.close()
 
