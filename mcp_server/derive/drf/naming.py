@@ -13,7 +13,7 @@ SUFFIXES = {"partial_update": "update"}
 
 def tool_names(endpoints: Sequence[Endpoint], prefix: str | None = None) -> list[str]:
     """Return a name for each endpoint: as short as possible, longer where two would be the same."""
-    choices = [list(_candidates(endpoint, prefix)) for endpoint in endpoints]
+    choices = [list(_candidates(endpoint, suffix, prefix)) for endpoint, suffix in _suffixed(endpoints)]
     names = [options[0] for options in choices]
     for level in range(1, max((len(options) for options in choices), default=0)):
         taken = Counter(names)
@@ -24,15 +24,23 @@ def tool_names(endpoints: Sequence[Endpoint], prefix: str | None = None) -> list
     return [_cut(name) for name in names]
 
 
-def _candidates(endpoint: Endpoint, prefix: str | None) -> Iterator[str]:
-    suffix = SUFFIXES.get(endpoint.action, endpoint.action)
+def _suffixed(endpoints: Sequence[Endpoint]) -> Iterator[tuple[Endpoint, str]]:
+    """Yield what ends each name: the action; for its second method the method too."""
+    seen = set()
+    for endpoint in endpoints:
+        suffix = SUFFIXES.get(endpoint.action, endpoint.action)
+        key = (endpoint.callback, endpoint.template, suffix)
+        yield endpoint, f"{suffix}_{endpoint.method.lower()}" if key in seen else suffix
+        seen.add(key)
+
+
+def _candidates(endpoint: Endpoint, suffix: str, prefix: str | None) -> Iterator[str]:
     short = prefix or _prefix(endpoint)
     yield f"{short}_{suffix}"
     if prefix is None:
         yield "_".join([*endpoint.namespaces, short, suffix])
     place = "_".join(re.findall(r"[A-Za-z0-9]+", re.sub(r"\{.*?\}", "", endpoint.template)))
     yield f"{place}_{suffix}"
-    yield f"{place}_{suffix}_{endpoint.method.lower()}"
 
 
 def _prefix(endpoint: Endpoint) -> str:

@@ -121,8 +121,14 @@ def _types_only(schema: Schema) -> Schema:
     if certain.get("format") not in CERTAIN_FORMATS:
         certain.pop("format", None)
     if "properties" in certain:
-        certain["properties"] = {name: _types_only(part) for name, part in certain["properties"].items()}
+        certain["properties"] = {name: _or_null(_types_only(part)) for name, part in certain["properties"].items()}
     for key in ("items", "additionalProperties"):
         if isinstance(certain.get(key), dict):
             certain[key] = _types_only(certain[key])
     return certain
+
+
+def _or_null(schema: Schema) -> Schema:
+    # DRF answers null for any field whose source is missing, whatever the field's type.
+    known = schema.get("type")
+    return {**schema, "type": [known, "null"]} if isinstance(known, str) else schema
