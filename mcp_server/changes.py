@@ -117,11 +117,11 @@ def _owners() -> dict[str, tuple[str, ...]]:
         if model._meta.app_label in IGNORED_APPS:
             continue
         between = [field.related_model for field in model._meta.fields if isinstance(field, models.ForeignKey)]
-        owners = [owner._meta.db_table for owner in between] if model._meta.auto_created else []  # type: ignore[union-attr]
+        owners = [owner._meta.db_table for owner in between] if model._meta.auto_created else []
         tables[model._meta.db_table] = tuple(dict.fromkeys(owners))
     return tables
 
 
 @cache
 def _key_columns() -> dict[str, str]:
-    return {model._meta.db_table: model._meta.pk.column for model in apps.get_models() if model._meta.pk}
+    return {model._meta.db_table: str(model._meta.pk.column) for model in apps.get_models() if model._meta.pk}

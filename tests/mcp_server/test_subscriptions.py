@@ -1,7 +1,8 @@
 """Subscribers hear of every committed change, however it was made, and of nothing they may not see."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
