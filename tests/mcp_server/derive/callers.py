@@ -14,11 +14,11 @@ from tokens.models import MCPToken
 
 
 class Caller:
-    """An MCP client that acts as one user; its calls see the transaction of the test."""
+    """An MCP client that acts as one user, or without a token; its calls see the transaction of the test."""
 
-    def __init__(self, server: FastMCP[Any], user: User, **token: Any) -> None:
+    def __init__(self, server: FastMCP[Any], user: User | None, **token: Any) -> None:
         self.server, self.user = server, user
-        self.token = MCPToken.objects.create(user=user, name="test", **token)
+        self.token = MCPToken.objects.create(user=user, name="test", **token) if user else None
 
     def call(self, tool: str, **arguments: Any) -> CallToolResult:
         """Call a tool; an error comes back as a result."""
@@ -53,7 +53,7 @@ class Caller:
     @contextmanager
     def _environment(self) -> Iterator[None]:
         before = os.environ.get("MCP_TOKEN")
-        os.environ["MCP_TOKEN"] = self.token.token or ""
+        os.environ["MCP_TOKEN"] = (self.token and self.token.token) or ""
         try:
             yield
         finally:
