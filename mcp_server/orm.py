@@ -2,9 +2,12 @@
 
 import functools
 import threading
+import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import asynccontextmanager
+from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext, sync_to_async
@@ -16,61 +19,134 @@ from mcp_server.errors import expected_errors
 P = ParamSpec("P")
 R = TypeVar("R")
 
-
-class DatabaseThread(ThreadPoolExecutor):
-    """One thread that keeps its connections, and how many calls wait for it."""
-
-    def __init__(self) -> None:
-        super().__init__(max_workers=1, thread_name_prefix="mcp-database")
-        self.waiting = 0
-
-    def submit(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
-        self.waiting += 1
-        future = super().submit(fn, *args, **kwargs)
-        future.add_done_callback(self._one_less)
-        return future
-
-    def _one_less(self, future: Future[Any]) -> None:
-        self.waiting -= 1
+CLOSE_SECONDS = 5.0
 
 
-class DatabaseThreads:
-    """The bounded set of database threads of this process; started when first needed."""
+class Job:
+    """One call on a database thread, and the future of its result."""
 
-    def __init__(self) -> None:
-        self._threads: list[DatabaseThread] = []
-        self._lock = threading.Lock()
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self.call, self.future = call, Future[Any]()
 
-    def least_busy(self) -> DatabaseThread:
-        with self._lock:
-            if not self._threads:
-                self._threads = [DatabaseThread() for _ in range(max(1, setting("MCP_DB_THREADS")))]
-        # Idle threads are taken from the front, so that a quiet server holds few connections.
-        return min(self._threads, key=lambda thread: thread.waiting)
-
-    def close(self) -> None:
-        """Close every connection and end the threads; the next call starts new ones."""
-        with self._lock:
-            threads, self._threads = self._threads, []
-        for thread in threads:
-            thread.submit(connections.close_all)
-            thread.shutdown(wait=True)
-
-
-database_threads = DatabaseThreads()
+    def run(self) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = self.call()
+        except Exception as error:
+            self.future.set_exception(error)
+        except BaseException as error:
+            # In the event loop it would end the server.
+            self.future.set_exception(RuntimeError(f"{type(error).__name__} on a database thread"))
+        else:
+            self.future.set_result(result)
 
 
 class MessageExecutor(Executor):
-    """Runs every database call of one message on one thread, chosen at the first of them."""
+    """Runs every database call of one message on one thread: the first that is free for the first of them."""
 
     def __init__(self) -> None:
-        self._thread: DatabaseThread | None = None
+        self.thread: DatabaseThread | None = None
+        self.waiting: list[Job] = []
 
     def submit(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
-        if self._thread is None:
-            self._thread = database_threads.least_busy()
-            self._thread.submit(drop_stale_connections)
-        return self._thread.submit(fn, *args, **kwargs)
+        job = Job(functools.partial(fn, *args, **kwargs))
+        database_threads.submit(self, job)
+        return job.future
+
+
+class DatabaseThread(threading.Thread):
+    """One thread that keeps its connections. A daemon: a call that never ends must not keep the process alive."""
+
+    def __init__(self, threads: "DatabaseThreads", number: int) -> None:
+        super().__init__(name=f"mcp-database-{number}", daemon=True)
+        self.threads, self.number = threads, number
+        self.jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self.closed = False
+
+    def take(self, message: MessageExecutor) -> None:
+        message.thread = self
+        self.jobs.put(Job(drop_stale_connections))
+        for job in message.waiting:
+            self.jobs.put(job)
+        message.waiting.clear()
+
+    def run(self) -> None:
+        while (job := self._next()) is not None:
+            job.run()
+            del job  # Its result must not live until the next call.
+        connections.close_all()
+
+    def _next(self) -> Job | None:
+        try:
+            return self.jobs.get_nowait()
+        except Empty:
+            self.threads.ask_for_work(self)
+            return self.jobs.get()
+
+
+class DatabaseThreads:
+    """The bounded set of database threads of this process; each is started when all before it are busy."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._threads: list[DatabaseThread] = []
+        self._idle: dict[int, DatabaseThread] = {}
+        self._waiting: deque[MessageExecutor] = deque()
+
+    def submit(self, message: MessageExecutor, job: Job) -> None:
+        with self._lock:
+            if message.thread is not None and not message.thread.closed:
+                self._idle.pop(message.thread.number, None)
+                message.thread.jobs.put(job)
+                return
+            message.waiting.append(job)
+            if len(message.waiting) > 1:
+                return
+            if thread := self._free_thread():
+                thread.take(message)
+            else:
+                self._waiting.append(message)
+
+    def ask_for_work(self, thread: DatabaseThread) -> None:
+        """Give a thread without work the message that waits longest, or note that it is idle."""
+        with self._lock:
+            if not thread.jobs.empty():
+                return
+            if self._waiting:
+                thread.take(self._waiting.popleft())
+            else:
+                self._idle[thread.number] = thread
+
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Close every connection and end the threads; the next call starts new ones.
+
+        A thread whose call takes longer than `seconds` is left behind.
+        """
+        with self._lock:
+            threads, self._threads, self._idle = self._threads, [], {}
+            while self._waiting:
+                threads[0].take(self._waiting.popleft())
+            for thread in threads:
+                thread.closed = True
+                thread.jobs.put(None)
+        deadline = time.monotonic() + seconds
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _free_thread(self) -> DatabaseThread | None:
+        if self._idle:
+            # The first of them, so that a quiet server holds few connections.
+            return self._idle.pop(min(self._idle))
+        if len(self._threads) < max(1, setting("MCP_DB_THREADS")):
+            thread = DatabaseThread(self, len(self._threads))
+            self._threads.append(thread)
+            thread.start()
+            return thread
+        return None
+
+
+database_threads = DatabaseThreads()
 
 
 def drop_stale_connections() -> None:
