@@ -16,4 +16,4 @@ RUN DJANGO_DEBUG=true python manage.py collectstatic --noinput
 USER app
 # Through sh, because a zip download loses the executable bit.
 ENTRYPOINT ["sh", "entrypoint.sh"]
-CMD ["gunicorn", "myproject.wsgi:application", "--bind", "0.0.0.0:8080", "--preload", "--worker-tmp-dir", "/tmp"]
+CMD ["gunicorn", "myproject.wsgi:application", "--bind", "0.0.0.0:8080", "--preload", "--no-control-socket", "--worker-tmp-dir", "/tmp"]

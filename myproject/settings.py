@@ -142,5 +142,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # The SDK writes a line for every message.
+    "loggers": {"mcp.server": {"level": "WARNING"}},
     "root": {"handlers": ["stderr"], "level": env.level("DJANGO_LOG_LEVEL", default="INFO")},
 }
