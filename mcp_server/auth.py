@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_server.conf import setting
+from mcp_server.http_limits import HttpRateLimitMiddleware
 from mcp_server.metrics import AUTH_FAILURES
 from mcp_server.orm import in_database
 from tokens.auth import MCPAuthError, digest_of
@@ -148,6 +149,7 @@ class DjangoTokenVerifier(TokenVerifier):
             Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(self), on_error=_service_unavailable),
             Middleware(AuthContextMiddleware),
             Middleware(RequireTokenMiddleware),
+            Middleware(HttpRateLimitMiddleware),
         ]
 
 

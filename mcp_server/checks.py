@@ -12,6 +12,7 @@ from fastmcp.tools import Tool
 
 from mcp_server.catalog import all_tools
 from mcp_server.conf import setting
+from tokens.rates import rate_error
 
 MAX_DESCRIPTION = 750
 # The names every client takes.
@@ -49,6 +50,19 @@ def check_allowed_tools(
         Warning(f"Token {pk} allows tools that do not exist: {', '.join(unknown)}.", id="mcp_server.W001")
         for pk, names in narrowed
         if (unknown := sorted(set(names) - known))
+    ]
+
+
+@register()
+def check_rate_limits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    single = ("MCP_RATE_LIMIT_USER", "MCP_RATE_LIMIT_TOKEN", "MCP_RATE_LIMIT_TOOL")
+    texts = {name: setting(name) for name in single}
+    texts["MCP_RATE_LIMIT_TOOLS"] = ", ".join(setting("MCP_RATE_LIMIT_TOOLS"))
+    texts |= {f"the rate of the tool {tool.name}": getattr(tool, "rate", "") for tool in all_tools()}
+    return [
+        Error(f"{name}: {' '.join(error.messages)}", id="mcp_server.E006")
+        for name, text in texts.items()
+        if (error := rate_error(text))
     ]
 
 

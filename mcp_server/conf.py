@@ -31,6 +31,16 @@ DEFAULTS: dict[str, Any] = tokens_conf.DEFAULTS | {
     "MCP_BROKER": "",
     # Bytes of one answer above which a tool reports an error instead.
     "MCP_MAX_RESULT_BYTES": 262144,
+    # Rate limits such as "600/minute"; empty means none. Requests of one user with all their tokens: HTTP answers 429.
+    "MCP_RATE_LIMIT_USER": "",
+    # Requests with one token; a token's own limit wins.
+    "MCP_RATE_LIMIT_TOKEN": "",
+    # Calls of each tool by one user; refused with a tool error.
+    "MCP_RATE_LIMIT_TOOL": "",
+    # Other limits for single tools, such as place_order=10/minute.
+    "MCP_RATE_LIMIT_TOOLS": [],
+    # The cache of CACHES that counts; it must be one that all workers share.
+    "MCP_RATE_LIMIT_CACHE": "default",
     # Seconds a running call may take to end after SIGTERM.
     "MCP_SHUTDOWN_SECONDS": 30.0,
 }

@@ -105,6 +105,7 @@ class MCPTokenAdmin(TokenAdmin):
             ("Tools", {"fields": choice}),
             ("Access", {"fields": ["access"]}),
             ("Limited access", {"fields": ["groups", "permissions"], "description": LIMITED_ONLY}),
+            ("Rate limits", {"fields": ["rate_limits"]}),
         ]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

@@ -42,7 +42,17 @@ class MCPTokenForm(ModelForm):
 
     class Meta:
         model = MCPToken
-        fields = ["user", "name", "is_active", "expires_at", "access", "allowed_tools", "groups", "permissions"]
+        fields = [
+            "user",
+            "name",
+            "is_active",
+            "expires_at",
+            "access",
+            "allowed_tools",
+            "groups",
+            "permissions",
+            "rate_limits",
+        ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

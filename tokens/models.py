@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from tokens.conf import setting
+from tokens.rates import validate_rates
 from tokens.secret import Secret, digest_of, make_secret
 
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -61,6 +62,12 @@ class MCPToken(models.Model):
     )
     groups = models.ManyToManyField(Group, blank=True, related_name="mcp_tokens")
     permissions = models.ManyToManyField(Permission, blank=True, related_name="mcp_tokens")
+    rate_limits = models.CharField(
+        max_length=200,
+        blank=True,
+        validators=[validate_rates],
+        help_text="Such as “100/minute, place_order=5/hour”. Empty: what the settings say.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -160,7 +160,7 @@ def _class_of(function: Callable[..., Any], attributes: dict[str, Any]) -> type[
         parameter.name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
         for parameter in parameters
     }
-    body = {
+    body: dict[str, Any] = {
         "name": function.__name__,
         "__doc__": function.__doc__,
         "Input": create_model("Input", __base__=Schema, **fields),

@@ -133,6 +133,12 @@ def test_a_new_token_that_has_expired_is_refused(boss: Client, ada: User) -> Non
     assert not MCPToken.objects.exists()
 
 
+def test_rate_limits_are_set_on_the_form_and_bad_ones_refused(boss: Client, ada: User) -> None:
+    assert "“often” is no rate" in boss.post(ADD, form_data(ada, rate_limits="often")).text
+    boss.post(ADD, form_data(ada, rate_limits="100/minute, place_order=5/hour"))
+    assert MCPToken.objects.get().rate_limits == "100/minute, place_order=5/hour"
+
+
 def test_tools_are_ticked_under_their_tags(boss: Client, ada: User, catalog: list[ToolInfo]) -> None:
     page = boss.get(ADD).text
     assert page.index("orders") < page.index("place_order: Place an order") < page.index("list_products: List products")

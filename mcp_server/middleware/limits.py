@@ -1,0 +1,45 @@
+"""Refuses calls above the rate limits with a tool error."""
+
+from typing import Any
+
+from fastmcp.server.dependencies import get_http_request
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.tools import ToolResult
+from mcp_types import CallToolRequestParams, TextContent
+
+from mcp_server.context import get_mcp_token, get_mcp_user
+from mcp_server.limits import Rule, overall_rules, spend, tool_rules
+from mcp_server.orm import in_database
+
+
+class RateLimitMiddleware(Middleware):
+    """Refuses calls of a tool once its limit is used up; where there is no HTTP layer, also those over all tools."""
+
+    async def on_call_tool(
+        self, context: MiddlewareContext[CallToolRequestParams], call_next: CallNext[Any, Any]
+    ) -> Any:
+        rules = await self._rules(context)
+        wait = await in_database(spend, rules) if rules else None
+        return await call_next(context) if wait is None else _refused(context.message.name, wait)
+
+    async def _rules(self, context: MiddlewareContext[CallToolRequestParams]) -> list[Rule]:
+        ctx, name = context.fastmcp_context, context.message.name
+        if ctx is None:
+            return []
+        user, token = await get_mcp_user(ctx), await get_mcp_token(ctx)
+        tool = await ctx.fastmcp.get_tool(name)
+        rules = list(tool_rules(name, getattr(tool, "rate", ""), user, token))
+        return rules if _over_http() else overall_rules(user, token) + rules
+
+
+def _refused(tool: str, wait: int) -> ToolResult:
+    text = TextContent(type="text", text=f"Too many calls of {tool}. Try again in {wait} seconds.")
+    return ToolResult(content=[text], meta={"retry_after": wait}, is_error=True)
+
+
+def _over_http() -> bool:
+    try:
+        get_http_request()
+    except RuntimeError:
+        return False
+    return True
