@@ -1,6 +1,11 @@
 """The app's registration."""
 
+import logging
+
 from django.apps import AppConfig
+
+# At DEBUG these log whole messages: arguments, and with them whatever secret a caller passes.
+TALKATIVE = ("fastmcp", "mcp", "sse_starlette")
 
 
 class McpServerConfig(AppConfig):
@@ -14,5 +19,8 @@ class McpServerConfig(AppConfig):
         from tokens.catalog import register_tool_catalog
 
         register_tool_catalog(tool_catalog)
+        for name in TALKATIVE:
+            logger = logging.getLogger(name)
+            logger.setLevel(max(logger.level, logging.INFO))
         # In every process of the project: the pages and commands change rows that agents watch.
         watch_connections()

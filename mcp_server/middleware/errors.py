@@ -2,10 +2,12 @@
 
 import logging
 import secrets
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
-from fastmcp.exceptions import ToolError, ValidationError
+from fastmcp.exceptions import PromptError, ResourceError, ToolError, ValidationError
+from fastmcp.prompts import Prompt
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from mcp_types import CallToolRequestParams
 from pydantic import ValidationError as PydanticValidationError
@@ -52,6 +54,32 @@ class ErrorMiddleware(Middleware):
             if str(error) != f"Error calling tool {name!r}":
                 raise
             raise ToolError(unexpected_text()) from error.__cause__
+
+    async def on_read_resource(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        uri = str(context.message.uri)
+        try:
+            return await call_next(context)
+        except ResourceError as error:
+            if str(error) != f"Error reading resource {uri!r}":
+                raise
+            raise ResourceError(unexpected_text()) from error.__cause__
+
+    async def on_get_prompt(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        name = context.message.name
+        try:
+            return await call_next(context)
+        except PromptError as error:
+            # FastMCP tells the exception's own text here, even where details are masked.
+            if not str(error).startswith(f"Error rendering prompt {name!r}") or context.fastmcp_context is None:
+                raise
+            prompt = await context.fastmcp_context.fastmcp.get_prompt(name)
+            text = _missing_text(prompt, context.message.arguments or {}) or unexpected_text()
+            raise PromptError(text) from error.__cause__
+
+
+def _missing_text(prompt: Prompt | None, arguments: Mapping[str, str]) -> str:
+    required = [argument.name for argument in (prompt.arguments if prompt else None) or [] if argument.required]
+    return " ".join(f"{name} is required." for name in required if name not in arguments)
 
 
 def unexpected_text() -> str:
