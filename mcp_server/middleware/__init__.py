@@ -1,10 +1,11 @@
-"""What every message passes through: metrics, audit, errors, authorization, the size of answers."""
+"""What every message passes through: metrics, audit, errors, authorization, rate limits, the size of answers."""
 
 from fastmcp.server.middleware import Middleware
 
 from mcp_server.middleware.audit import AuditMiddleware
 from mcp_server.middleware.auth import MCPAuthMiddleware
 from mcp_server.middleware.errors import ErrorMiddleware
+from mcp_server.middleware.limits import RateLimitMiddleware
 from mcp_server.middleware.metrics import MetricsMiddleware
 from mcp_server.middleware.size import ResultSizeMiddleware
 
@@ -13,6 +14,7 @@ __all__ = [
     "ErrorMiddleware",
     "MCPAuthMiddleware",
     "MetricsMiddleware",
+    "RateLimitMiddleware",
     "ResultSizeMiddleware",
     "message_middleware",
 ]
@@ -25,5 +27,6 @@ def message_middleware() -> list[Middleware]:
         AuditMiddleware(),
         ErrorMiddleware(),
         MCPAuthMiddleware(),
+        RateLimitMiddleware(),
         ResultSizeMiddleware(),
     ]

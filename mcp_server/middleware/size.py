@@ -25,8 +25,8 @@ class ResultSizeMiddleware(Middleware):
         result, limit = await call_next(context), setting("MCP_MAX_RESULT_BYTES")
         if not limit or not isinstance(result, ToolResult) or (size := size_of(result)) <= limit:
             return result
-        tool = context.fastmcp_context and await context.fastmcp_context.fastmcp.get_tool(context.message.name)
-        raise ToolError(too_big_text(size, limit, tool))
+        ctx = context.fastmcp_context
+        raise ToolError(too_big_text(size, limit, await ctx.fastmcp.get_tool(context.message.name) if ctx else None))
 
 
 def size_of(result: ToolResult) -> int:
