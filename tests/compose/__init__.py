@@ -1,0 +1,1 @@
+"""Runs docker-compose.yml for real: `python -m tests.compose`."""
