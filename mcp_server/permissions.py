@@ -25,6 +25,13 @@ class HasOwnRule(Protocol):
     def visible_to(self, user: AbstractBaseUser) -> bool: ...
 
 
+@runtime_checkable
+class DiffersByCaller(Protocol):
+    """A component of which each caller's list shows another variant; asked on a database thread."""
+
+    def seen_by(self, user: AbstractBaseUser) -> Any: ...
+
+
 def requires(*permissions: str, object_rule: bool = False) -> dict[str, Any]:
     """Return the `meta` of a component that only holders of all these permissions see and use.
 

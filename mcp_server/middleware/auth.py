@@ -15,7 +15,7 @@ from mcp_server.auth import DjangoAccessToken, Principal, environment_principal
 from mcp_server.conf import setting
 from mcp_server.context import STATE_KEY_TOKEN, STATE_KEY_USER, get_mcp_token, get_mcp_user
 from mcp_server.orm import database_thread, in_database
-from mcp_server.permissions import may_use, needs_database
+from mcp_server.permissions import DiffersByCaller, may_use, needs_database
 from tokens.auth import MCPAuthError
 
 UNAUTHORIZED = -32001
@@ -36,7 +36,7 @@ class MCPAuthMiddleware(Middleware):
             return await call_next(context)
 
     async def on_list_tools(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        return await _visible(context, await call_next(context))
+        return await _as_seen(context, await _visible(context, await call_next(context)))
 
     on_list_resources = on_list_resource_templates = on_list_prompts = on_list_tools
 
@@ -107,6 +107,15 @@ async def _visible(context: MiddlewareContext[Any], components: Sequence[C]) -> 
     if any(needs_database(component) for component in components):
         return await in_database(allowed)
     return allowed()
+
+
+async def _as_seen(context: MiddlewareContext[Any], components: list[C]) -> list[C]:
+    user = await get_mcp_user(_context(context))
+    if user is None or not any(isinstance(component, DiffersByCaller) for component in components):
+        return components
+    return await in_database(
+        lambda: [part.seen_by(user) if isinstance(part, DiffersByCaller) else part for part in components]
+    )
 
 
 async def _gate(context: MiddlewareContext[Any], component: FastMCPComponent | None, unknown: str) -> None:

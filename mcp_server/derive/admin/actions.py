@@ -1,0 +1,227 @@
+"""Runs the actions of an admin's list: what they ask first, what they say, and the file some of them answer with."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import Any
+
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db import router, transaction
+from fastmcp.tools import ToolResult
+from mcp_types import BlobResourceContents, EmbeddedResource, TextContent
+
+from mcp_server.derive.admin.bound import Bound, model_field
+from mcp_server.derive.admin.listing import changelist
+from mcp_server.derive.admin.lookup import find_pks
+from mcp_server.derive.admin.pages import Page, read_page
+from mcp_server.derive.admin.refusal import RefusalError
+from mcp_server.derive.admin.request import fill
+from mcp_server.derive.admin.rows import alike, identity
+from mcp_server.derive.admin.values import plain
+from mcp_server.derive.admin.writing import is_clock, stored, transact
+from mcp_server.derive.answers import body_of, file_name
+
+MAX_ROWS = 100
+
+
+def offered(bound: Bound) -> dict[str, str]:
+    """Return the actions the caller may run, with what the list's menu calls them."""
+    own = bound.admin
+    if not own.has_view_or_change_permission(bound.request) or not bound.admin.get_actions(bound.request):
+        return {}
+    return {str(name): str(label) for name, label in own.get_action_choices(bound.request) if name}
+
+
+def list_actions(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer the actions tool."""
+    actions = bound.admin.get_actions(bound.request)
+    shown = []
+    for name, label in offered(bound).items():
+        function = getattr(actions[name], "func", None) or actions[name][0]
+        needs = list(getattr(function, "allowed_permissions", ()))
+        text = (function.__doc__ or "").strip().partition("\n")[0]
+        shown.append(
+            {"action": name, "label": label} | ({"needs": needs} if needs else {}) | ({"help": text} if text else {})
+        )
+    return {"actions": shown}
+
+
+def run_action(bound: Bound, arguments: Mapping[str, Any]) -> Any:
+    """Answer the action tool."""
+    dry_run, name = bool(arguments.get("dry_run")), arguments["action"]
+    actions = offered(bound)
+    if name not in actions:
+        raise RefusalError(f"action: use one of: {', '.join(actions) or 'none'}.")
+    if len(arguments["ids"]) > MAX_ROWS:
+        raise RefusalError(f"ids: at most {MAX_ROWS} rows in one call.")
+    run = Run(bound, name, actions[name], find_pks(bound, arguments["ids"]))
+    confirm, given = bool(arguments.get("confirm")), arguments.get("parameters") or {}
+    answer = transact(bound, lambda: run.answer(confirm, given), dry_run=dry_run)
+    if dry_run and isinstance(answer, dict):
+        answer["dry_run"] = True
+    return answer
+
+
+class Run:
+    """One run of one action over named rows."""
+
+    def __init__(self, bound: Bound, name: str, label: str, pks: Sequence[Any]) -> None:
+        self.bound, self.name, self.label, self.pks = bound, name, label, list(dict.fromkeys(pks))
+        self.logged: set[str] = set()
+
+    def answer(self, confirm: bool, given: Mapping[str, Any]) -> Any:
+        rows = self._rows()
+        named = list(alike(rows, identity))
+        before = {str(row.pk): stored(row) for row in rows}
+        response = self._post({}, keep=False)
+        page = page_of(response)
+        if page is not None and confirm:
+            response = self._confirmed(page, given)
+            page = page_of(response)
+            if page is not None and page.form is not None:
+                raise RefusalError(f"{self.label}: {' '.join(page.errors) or page.text}")
+        elif page is not None:
+            return self._question(page, named)
+        elif given:
+            raise RefusalError("parameters: this action takes none.")
+        return self._done(response, named, before, page)
+
+    def _rows(self) -> list[Any]:
+        return list(self.bound.admin.get_queryset(self.bound.request).filter(pk__in=self.pks))
+
+    def _question(self, page: Page, named: Any) -> dict[str, Any]:
+        """Return what the action wants to know first; nothing was changed."""
+        if page.form is None:
+            raise PermissionDenied(page.text)
+        asks = dict(page.form.asks)
+        told = {"confirm": "Nothing was changed. Call again with confirm=true", "says": page.text, "of": named}
+        if asks:
+            told["confirm"] = f"{told['confirm']} and parameters"
+            told["parameters"] = asks
+        return told
+
+    def _confirmed(self, page: Page, given: Mapping[str, Any]) -> Any:
+        if page.form is None:
+            raise PermissionDenied(page.text)
+        if unknown := [name for name in given if name not in page.form.asks]:
+            allowed = ", ".join(page.form.asks) or "none"
+            raise RefusalError(f"parameters: {', '.join(unknown)[:80]} unknown. Allowed: {allowed}.")
+        data = {name: values for name, values in page.form.data.items() if name != ACTION_CHECKBOX_NAME}
+        if page.form.button:
+            data[page.form.button[0]] = [page.form.button[1]]
+        data |= {name: _texts(value) for name, value in given.items()}
+        return self._post(data, keep=True)
+
+    def _post(self, data: Mapping[str, Any], *, keep: bool) -> Any:
+        """Send the list's action form; a page that only asks leaves nothing behind."""
+        bound = self.bound
+        bound.request = bound.new_request(method="POST")
+        fill(bound.request.POST, {"action": self.name, "select_across": "0", "index": "0", **data})
+        if data:
+            # A page in between posts its own form, which has no index.
+            del data_of(bound)["index"]
+        fill(bound.request.POST, {ACTION_CHECKBOX_NAME: [str(pk) for pk in self.pks]})
+        admin = self._watched()
+        using = router.db_for_write(bound.model)
+        with transaction.atomic(using=using):
+            rows = changelist(bound, {}).get_queryset(bound.request)
+            response = admin.response_action(bound.request, queryset=rows)
+            if not keep and page_of(response) is not None:
+                transaction.set_rollback(True, using=using)
+        if response is None:
+            raise RefusalError(" ".join(bound.request.messages()) or "The action did not run.")
+        return response
+
+    def _watched(self) -> Any:
+        admin = copy(self.bound.admin)
+        for hook in ("log_addition", "log_change"):
+            setattr(admin, hook, self._watch(getattr(admin, hook)))
+        own = admin.log_deletions
+
+        def log_deletions(request: Any, rows: Any) -> Any:
+            self.logged.update(str(row.pk) for row in rows)
+            return own(request, rows)
+
+        admin.log_deletions = log_deletions
+        return admin
+
+    def _watch(self, own: Any) -> Any:
+        def log(request: Any, obj: Any, message: Any) -> Any:
+            self.logged.add(str(obj.pk))
+            return own(request, obj, message)
+
+        return log
+
+    def _done(self, response: Any, named: Any, before: Any, page: Page | None) -> Any:
+        changes = self._log(before)
+        told = {"action": self.name, "of": named, "messages": self.bound.request.messages()}
+        if changes:
+            told["changed"] = changes
+        if page is not None:
+            told["says"] = page.text
+        elif is_file(response):
+            return _file(response, told)
+        elif (url := response.get("Location", "")) and url != self.bound.request.get_full_path():
+            told["continues_at"] = url
+        return told
+
+    def _log(self, before: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Write one log entry per row for what the action did not log itself, with old and new."""
+        after = {str(row.pk): row for row in self._rows()}
+        found = []
+        for pk, row in after.items():
+            pairs = dict(self._pairs(before[pk], stored(row)))
+            if pairs:
+                found.append({"id": plain(row.pk), "changed": pairs})
+            if pk not in self.logged:
+                labels = [str(getattr(model_field(self.bound.model, name), "verbose_name", name)) for name in pairs]
+                changed = {"fields": labels or [self.label], "action": self.name, "values": pairs}
+                self.bound.admin.log_change(self.bound.request, row, [{"changed": changed}])
+        return found
+
+    def _pairs(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> Any:
+        for name in self.bound.visible(self.bound.declared()):
+            field = model_field(self.bound.model, name)
+            if name in new and old.get(name) != new[name] and not is_clock(field):
+                yield name, [plain(old.get(name), field), plain(new[name], field)]
+
+
+def data_of(bound: Bound) -> Any:
+    return bound.request.POST
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return ["on"] if value else []
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+
+
+def is_file(response: Any) -> bool:
+    return response.status_code == 200 and not 300 <= response.status_code < 400
+
+
+def page_of(response: Any) -> Page | None:
+    """Return the page a response shows a person, or None for a redirect or a file."""
+    if (
+        response is None
+        or response.status_code != 200
+        or response.get("Content-Disposition", "").startswith("attachment")
+    ):
+        return None
+    if not response.get("Content-Type", "").startswith("text/html"):
+        return None
+    if hasattr(response, "render") and not response.is_rendered:
+        response.render()
+    return read_page(body_of(response).decode(response.charset or "utf-8", "replace"))
+
+
+def _file(response: Any, told: dict[str, Any]) -> ToolResult:
+    blob = BlobResourceContents(
+        uri=f"file:///{file_name(response)}",
+        mime_type=response.get("Content-Type", "application/octet-stream").partition(";")[0],
+        blob=base64.b64encode(body_of(response)).decode(),
+    )
+    told["file"] = file_name(response)
+    text = TextContent(type="text", text=f"{told['file']} is attached.")
+    return ToolResult(content=[text, EmbeddedResource(type="resource", resource=blob)], structured_content=told)

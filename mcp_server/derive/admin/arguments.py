@@ -1,0 +1,56 @@
+"""Checks a call's arguments against the tool's schema and names what is wrong with them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mcp_server.derive.admin.refusal import RefusalError
+
+TYPES: dict[str, Any] = {
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+    "array": list,
+    "object": Mapping,
+}
+
+
+def checked(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments without those that are null; raises RefusalError with a sentence for each mistake."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    if wrong := list(_problems(schema, given)):
+        raise RefusalError(" ".join(wrong[:10]))
+    return given
+
+
+def _problems(schema: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
+    known = schema.get("properties", {})
+    for name in given.keys() - known.keys():
+        allowed = ", ".join(known) or "none"
+        yield f"{str(name)[:60]} is not an argument of this tool; its arguments are: {allowed}."
+    for name in schema.get("required", ()):
+        if name not in given:
+            yield f"{name} is required."
+    for name, value in given.items():
+        yield from _value_problems(name, known.get(name, {}), value)
+
+
+def _value_problems(name: str, schema: Mapping[str, Any], value: Any) -> Iterator[str]:
+    kind = schema.get("type")
+    if isinstance(kind, str) and not _is(kind, value):
+        yield f"{name}: give {'an' if kind[0] in 'aio' else 'a'} {kind}."
+        return
+    # Those two lists differ by caller: the verb itself names what this one may use.
+    if "enum" in schema and name not in ("action", "relation") and value not in schema["enum"]:
+        yield f"{name}: use one of: {', '.join(map(str, schema['enum']))}."
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if isinstance(value, int) and ((low is not None and value < low) or (high is not None and value > high)):
+        yield f"{name}: give a number from {low} to {high}." if high is not None else f"{name}: at least {low}."
+    items = schema.get("items", {}).get("type")
+    if isinstance(value, list) and items and not all(_is(items, item) for item in value):
+        yield f"{name}: every item must be {'an' if items[0] in 'aio' else 'a'} {items}."
+
+
+def _is(kind: str, value: Any) -> bool:
+    if kind == "integer" and isinstance(value, bool):
+        return False
+    return isinstance(value, TYPES[kind])

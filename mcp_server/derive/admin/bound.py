@@ -1,0 +1,110 @@
+"""A ModelAdmin for one call: the project's own object, copied so that a tool can watch it work."""
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.admin.utils import flatten, flatten_fieldsets
+from django.contrib.auth import get_permission_codename
+from django.core.exceptions import FieldDoesNotExist
+
+from mcp_server.derive.admin.exposure import Exposed, is_secret
+from mcp_server.derive.admin.request import AdminRequest, admin_path
+from mcp_server.derive.admin.values import name_of
+from mcp_server.derive.requests import Origin
+
+
+class Bound:
+    """One exposed model, the caller's request and a copy of the ModelAdmin whose hooks a verb may wrap."""
+
+    def __init__(self, exposed: Exposed, user: Any, origin: Origin) -> None:
+        self.exposed, self.user, self.origin = exposed, user, origin
+        self.model, self.opts, self.site = exposed.model, exposed.model._meta, exposed.site
+        self.admin = copy.copy(exposed.model_admin)
+        self._declared_search = self.admin.get_search_fields
+        self.admin.get_search_fields = self._search_fields
+        self.request = self.new_request()
+
+    def new_request(self, view: str = "changelist", *args: Any, method: str = "GET") -> AdminRequest:
+        path = admin_path(self.site, self.model, view, *args)
+        return AdminRequest(path, user=self.user, origin=self.origin, method=method)
+
+    def _search_fields(self, request: Any) -> Any:
+        # Whoever may search a password hash finds it character by character.
+        fields = self._declared_search(request)
+        return [name for name in fields if not is_secret(name.lstrip("^=@"))]
+
+    def peer(self, model: Any) -> Any:
+        """Return the ModelAdmin of another model of this site, exposed or not, or None."""
+        return self.site._registry.get(model)
+
+    def other(self, model: Any) -> "Bound | None":
+        """Return another model of this site for the same caller, exposed or not."""
+        exposed = self.exposed.peers.get(model)
+        if exposed is None and (admin := self.peer(model)) is not None:
+            exposed = Exposed(self.site, model, admin, model._meta.model_name, self.exposed.peers)
+        return None if exposed is None else Bound(exposed, self.user, self.origin)
+
+    def may_view(self, model: Any) -> bool:
+        """Tell whether the caller may see rows of a model: by its ModelAdmin, or by Django's permissions."""
+        if (admin := self.peer(model)) is not None:
+            return bool(admin.has_view_or_change_permission(self.request))
+        opts = model._meta
+        names = (f"{opts.app_label}.{get_permission_codename(verb, opts)}" for verb in ("view", "change"))
+        return any(self.user.has_perm(name) for name in names)
+
+    def columns(self) -> dict[str, Any]:
+        """Return the list's columns by name; a secret is none."""
+        named = (
+            (name_of(column, number), column)
+            for number, column in enumerate(self.admin.get_list_display(self.request))
+            if column not in ("__str__", "action_checkbox")
+        )
+        return {name: column for name, column in named if self.exposed.shows(name)}
+
+    def detail(self, row: Any = None) -> dict[str, Any]:
+        """Return the fields of the form's page, editable and read-only, by name."""
+        fieldsets = self.admin.get_fieldsets(self.request, row)
+        excluded = set(self.admin.get_exclude(self.request, row) or ())
+        return self.visible(flatten_fieldsets(fieldsets), excluded)
+
+    def visible(self, fields: Iterable[Any], excluded: Iterable[str] = ()) -> dict[str, Any]:
+        named = {name_of(field, number): field for number, field in enumerate(flatten(list(fields)))}
+        return {name: field for name, field in named.items() if self.exposed.shows(name) and name not in excluded}
+
+    def unique_fields(self) -> list[str]:
+        """Return the fields, the primary key apart, whose value names one row and which the caller sees."""
+        names = unique_names(self.model)
+        if not names:
+            return []
+        seen = {*self.columns(), *self.declared()}
+        return [name for name in names if name in seen]
+
+    def declared(self) -> set[str]:
+        """Return the names of fields a form is bound to show, without building it where that can be told."""
+        admin = self.exposed.model_admin
+        if admin.fieldsets:
+            return set(self.visible(flatten_fieldsets(admin.fieldsets)))
+        if admin.fields:
+            return set(self.visible(admin.fields))
+        return set(self.detail())
+
+
+def unique_names(model: Any) -> list[str]:
+    """Return the names of the concrete fields, other than the primary key and secrets, that are unique."""
+    return [
+        field.name
+        for field in model._meta.concrete_fields
+        if field.unique and not field.primary_key and not is_secret(field.name) and not field.is_relation
+    ]
+
+
+def model_field(model: Any, name: Any) -> Any:
+    """Return the model's own field of this name, or None for anything computed."""
+    if not isinstance(name, str):
+        return None
+    try:
+        field = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return None
+    return None if field.auto_created and not field.concrete else field

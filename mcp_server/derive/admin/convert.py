@@ -1,0 +1,239 @@
+"""Turns a JSON value into what a browser would have posted for a form field."""
+
+import base64
+import binascii
+import datetime
+import json
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.forms.models import ModelChoiceField, ModelMultipleChoiceField
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime, parse_time
+
+from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.lookup import resolve
+from mcp_server.derive.admin.refusal import RefusalError
+
+# What travels through JSON as base64 has to fit the body a server takes.
+MAX_FILE_BYTES = 2 * 1024 * 1024
+RELATIVE = ("multiply", "add")
+NUMBERS = (forms.IntegerField, forms.FloatField, forms.DecimalField)
+UPLOAD = 'Give {"name": "report.pdf", "content": "<base64>"}, or null to remove the file.'
+
+
+def is_relative(value: Any) -> bool:
+    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in RELATIVE
+
+
+def python_value(bound: Bound, field: Any, value: Any, current: Any) -> Any:
+    """Return the value as the form field's widget can show it; raises ValidationError with a sentence that helps."""
+    if value is None:
+        return None
+    if isinstance(field, ModelMultipleChoiceField):
+        return [_related(bound, field, item) for item in _list(value)]
+    if isinstance(field, ModelChoiceField):
+        return _related(bound, field, value)
+    if isinstance(field, forms.FileField):
+        return _upload(field, value)
+    if isinstance(field, forms.JSONField):
+        return _json(value)
+    if isinstance(field, NUMBERS):
+        return _number(field, value, current)
+    if isinstance(field, forms.MultipleChoiceField):
+        return [_choice(field, item) for item in _list(value)]
+    if isinstance(field, forms.ChoiceField):
+        return _choice(field, value)
+    return _simple(field, value)
+
+
+def _simple(field: Any, value: Any) -> Any:
+    if isinstance(field, forms.BooleanField | forms.NullBooleanField):
+        if not isinstance(value, bool):
+            raise ValidationError("Give true or false.")
+        return value
+    if isinstance(field, forms.DateTimeField | forms.SplitDateTimeField):
+        return _moment(value)
+    if isinstance(field, forms.DateField):
+        return _parsed(parse_date, value, "Give a date as YYYY-MM-DD.")
+    if isinstance(field, forms.TimeField):
+        return _parsed(parse_time, value, "Give a time as HH:MM:SS.")
+    if isinstance(field, forms.MultiValueField):
+        return value
+    if isinstance(field, forms.CharField) and not _keeps_lists(field):
+        if isinstance(value, bool | dict | list):
+            raise ValidationError("Give text.")
+        return str(value)
+    return value
+
+
+def _keeps_lists(field: Any) -> bool:
+    # A field such as PostgreSQL's arrays is a CharField that shows a list as one line of text.
+    return type(field).prepare_value is not forms.Field.prepare_value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValidationError("Give a list; it replaces the whole selection.")
+    return value
+
+
+def _related(bound: Bound, field: Any, ref: Any) -> Any:
+    """Return what the field posts for the row that `ref` names, among the rows the form offers."""
+    key = field.to_field_name or "pk"
+    admin = bound.peer(field.queryset.model)
+    if isinstance(ref, int | str) and not isinstance(ref, bool) and _offers(field, key, ref):
+        return ref
+    rows = field.queryset
+    if admin is not None:
+        # By any other name than its key, only a row the caller could have looked up.
+        rows = rows.filter(pk__in=admin.get_queryset(bound.request).order_by().values("pk"))
+    elif not bound.may_view(rows.model):
+        raise ValidationError("Give an id: you may not look these rows up.")
+    try:
+        pk = resolve(rows, ref, search=bound.other(rows.model))
+    except RefusalError as error:
+        raise ValidationError(str(error)) from None
+    return pk if key == "pk" else rows.values_list(key, flat=True).get(pk=pk)
+
+
+def _offers(field: Any, key: str, ref: Any) -> bool:
+    """Tell whether `ref` can be posted as it is: a number is an id, a text only where ids are text."""
+    if isinstance(ref, int):
+        return True
+    column = field.queryset.model._meta.pk if key == "pk" else field.queryset.model._meta.get_field(key)
+    while column.remote_field:
+        column = column.target_field
+    is_text = column.get_internal_type() in ("CharField", "TextField", "SlugField")
+    return is_text and "\x00" not in ref and bool(field.queryset.filter(**{key: ref}).exists())
+
+
+def _upload(field: Any, value: Any) -> Any:
+    if not isinstance(value, Mapping) or set(value) - {"name", "content", "content_type"} or "content" not in value:
+        raise ValidationError(UPLOAD)
+    name, text = str(value.get("name", "")), value["content"]
+    if not name or not isinstance(text, str):
+        # A path on the server is text too: only bytes that came with the call are ever stored.
+        raise ValidationError(UPLOAD)
+    if len(text) > MAX_FILE_BYTES * 4 // 3 + 4:
+        raise ValidationError(f"The file is larger than {MAX_FILE_BYTES // 1024 // 1024} MB.")
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValidationError(f"The content is not base64. {UPLOAD}") from None
+    return SimpleUploadedFile(name, content, str(value.get("content_type", "application/octet-stream")))
+
+
+def _json(value: Any) -> Any:
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        json.loads(value)
+    except ValueError:
+        return json.dumps(value)
+    return value
+
+
+def _number(field: Any, value: Any, current: Any) -> Any:
+    if is_relative(value):
+        return _computed(field, value, current)
+    number = _decimal(value)
+    return int(number) if isinstance(field, forms.IntegerField) and number == number.to_integral_value() else number
+
+
+def _computed(field: Any, change: Mapping[str, Any], current: Any) -> Decimal:
+    """Return the current value multiplied or added to, rounded half up to what the field keeps."""
+    if current is None:
+        raise ValidationError("There is no value yet that could be changed relatively.")
+    (kind, amount), now = next(iter(change.items())), Decimal(str(current))
+    result = now * _decimal(amount) if kind == "multiply" else now + _decimal(amount)
+    places = field.decimal_places if isinstance(field, forms.DecimalField) else None
+    if isinstance(field, forms.IntegerField) and not isinstance(field, forms.FloatField | forms.DecimalField):
+        places = 0
+    try:
+        return result if places is None else result.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    except InvalidOperation:
+        raise ValidationError("The result is too large.") from None
+
+
+def _decimal(value: Any) -> Decimal:
+    try:
+        number = Decimal(str(value)) if not isinstance(value, bool | list | dict) else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite() or abs(number.adjusted()) > 300:
+        raise ValidationError('Give a number, or a change such as {"multiply": "1.10"} or {"add": -3}.')
+    return number
+
+
+def _choice(field: Any, value: Any) -> Any:
+    """Return the key of a choice that was given by key or by label; anything else is for the field to refuse."""
+    pairs = [
+        pair for key, label in field.choices for pair in (label if isinstance(label, list | tuple) else [(key, label)])
+    ]
+    for key, _ in pairs:
+        if str(key) == str(value):
+            return key
+    for key, label in pairs:
+        if str(label) == value:
+            return key
+    allowed = ", ".join(str(key) for key, _ in pairs[:30] if key not in ("", None))
+    raise ValidationError(f"{str(value)[:40]!r} is not allowed. Use one of: {allowed}.")
+
+
+def _moment(value: Any) -> Any:
+    text = "Give ISO 8601 with a zone, such as 2026-02-01T09:30:00+00:00."
+    moment = _parsed(parse_datetime, value, text)
+    return timezone.make_aware(moment) if timezone.is_naive(moment) and _uses_zones() else moment
+
+
+def _uses_zones() -> bool:
+    from django.conf import settings
+
+    return bool(settings.USE_TZ)
+
+
+def _parsed(parse: Any, value: Any, sentence: str) -> Any:
+    try:
+        found = parse(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise ValidationError(sentence)
+    return found
+
+
+def posted(widget: Any, name: str, value: Any) -> dict[str, list[str]]:
+    """Return what a browser sends for a widget that shows this value: the inverse of value_from_datadict."""
+    if isinstance(widget, RelatedFieldWidgetWrapper):
+        return posted(widget.widget, name, value)
+    if isinstance(widget, forms.MultiWidget):
+        return _parts(widget, name, value)
+    if isinstance(widget, forms.CheckboxInput):
+        # "false" is read as False; a box that is not ticked is not sent at all.
+        return {name: ["on"]} if widget.check_test(value) else {}
+    if isinstance(widget, forms.FileInput):
+        return {}
+    shown = widget.format_value(_local(value))
+    if shown is None:
+        return {name: [""]} if not getattr(widget, "allow_multiple_selected", False) else {}
+    return {name: [str(item) for item in shown]} if isinstance(shown, list | tuple) else {name: [str(shown)]}
+
+
+def _parts(widget: Any, name: str, value: Any) -> dict[str, list[str]]:
+    values = value if isinstance(value, list | tuple) else widget.decompress(value)
+    data: dict[str, list[str]] = {}
+    for part, suffix, item in zip(widget.widgets, widget.widgets_names, values, strict=False):
+        data |= posted(part, f"{name}{suffix}", item)
+    return data
+
+
+def _local(value: Any) -> Any:
+    if isinstance(value, datetime.datetime) and timezone.is_aware(value):
+        return timezone.localtime(value).replace(tzinfo=None)
+    return value

@@ -1,0 +1,77 @@
+"""Deletes a row through the admin's own delete view, and says beforehand what would go with it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from copy import copy
+from typing import Any
+
+from django.contrib.admin.utils import quote
+from django.core.exceptions import PermissionDenied
+
+from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.lookup import find_row
+from mcp_server.derive.admin.refusal import RefusalError
+from mcp_server.derive.admin.request import fill
+from mcp_server.derive.admin.rows import identity
+from mcp_server.derive.admin.values import text_of
+from mcp_server.derive.admin.writing import refused, transact
+
+MAX_NAMED = 20
+
+
+def delete(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer the delete tool."""
+    dry_run = bool(arguments.get("dry_run"))
+    answer = transact(bound, lambda: delete_row(bound, find_row(bound, arguments)), dry_run=dry_run)
+    return answer | ({"dry_run": True} if dry_run else {})
+
+
+def delete_row(bound: Bound, row: Any) -> dict[str, Any]:
+    """Delete the row and return it with all that went with it; raises with rule, rights and blocking rows in one."""
+    gone = identity(row, bound.unique_fields())
+    admin = copy(bound.admin)
+    bound.request = bound.new_request("delete", quote(row.pk), method="POST")
+    fill(bound.request.POST, {"post": "yes"})
+    nested, counts, lacking, protected = admin.get_deleted_objects([row], bound.request)
+    allowed = admin.has_delete_permission(bound.request, row)
+    if not allowed or lacking or protected:
+        raise PermissionDenied(" ".join(_verdict(bound, row, allowed, lacking, protected)))
+    # Collected once: the view would walk over all related rows again.
+    admin.get_deleted_objects = lambda objs, request: (nested, counts, lacking, protected)
+    admin.get_object = lambda request, object_id, from_field=None: row
+    deleted: list[bool] = []
+    own = admin.response_delete
+
+    def response_delete(*args: Any, **kwargs: Any) -> Any:
+        deleted.append(True)
+        return own(*args, **kwargs)
+
+    admin.response_delete = response_delete
+    admin.delete_view(bound.request, str(quote(gone["id"])))
+    if not deleted:
+        raise RefusalError(" ".join(["Not deleted.", *bound.request.messages()]))
+    with_it = [text_of(str(name)) for name in _flat(nested)][1:]
+    answer = {"deleted": gone, "rows": {str(name): number for name, number in dict(counts).items()}}
+    return answer | ({"with_it": with_it[:MAX_NAMED]} if with_it else {})
+
+
+def _verdict(bound: Bound, row: Any, allowed: bool, lacking: Any, protected: Any) -> Iterator[str]:
+    """Yield everything that stands in the way, so that nobody has to try again to learn the rest."""
+    if not allowed:
+        yield refused(bound, row, "delete")
+    if protected:
+        named = [text_of(str(item)) for item in protected]
+        counts = Counter(name.partition(":")[0].lower() for name in named)
+        counted = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
+        more = ", …" if len(named) > 3 else ""
+        yield f"{row} cannot be deleted, because of protected rows: {counted} ({'; '.join(named[:3])}{more})."
+    if others := sorted({str(name) for name in lacking} - ({str(bound.opts.verbose_name)} if not allowed else set())):
+        yield f"Your user may not delete what would go with it: {', '.join(others)}."
+
+
+def _flat(nested: Any) -> Iterator[Any]:
+    for item in nested:
+        if isinstance(item, list | tuple):
+            yield from _flat(item)
+        else:
+            yield item

@@ -1,0 +1,106 @@
+"""Answers describe and find_models: what there is, and what this caller may do with it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mcp_server.derive.admin.actions import offered
+from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.exposure import Exposed
+from mcp_server.derive.admin.filters import field_filters, parameter_filters
+from mcp_server.derive.admin.inlines import formsets_of, inlines_of
+from mcp_server.derive.admin.listing import changelist, sortable
+from mcp_server.derive.admin.reading import foreign_keys, relations
+from mcp_server.derive.admin.schema import values_schema
+from mcp_server.derive.admin.writing import rule_of
+from mcp_server.derive.requests import Origin
+
+
+def describe(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer the describe tool."""
+    admin, request, opts = bound.admin, bound.request, bound.opts
+    can = admin.get_model_perms(request)
+    answer: dict[str, Any] = {
+        "model": opts.label_lower,
+        "name": str(opts.verbose_name),
+        "plural": str(opts.verbose_name_plural),
+        "can": [verb for verb, allowed in can.items() if allowed],
+        "unique": ["id", *bound.unique_fields()],
+    }
+    if rule := rule_of(type(admin)).strip(" ()."):
+        answer["about"] = rule
+    if can["view"] or can["change"]:
+        answer |= _listed(bound)
+    answer |= _written(bound, can)
+    answer["read_only"] = [name for name in _read_only(bound) if name not in answer.get("values", {})]
+    return {name: value for name, value in answer.items() if value not in ([], {}, None)}
+
+
+def _listed(bound: Bound) -> dict[str, Any]:
+    admin, request = bound.admin, bound.request
+    found = changelist(bound, {}, limit=1)
+    offers = {spec.parameter_name: spec for spec in found.filter_specs if hasattr(spec, "parameter_name")}
+    own = {
+        name: {str(key): str(label) for key, label in offers[name].lookup_choices}
+        for name in parameter_filters(bound)
+        if name in offers
+    }
+    return {
+        "columns": list(bound.columns()),
+        "search": [str(name).lstrip("^=@") for name in admin.get_search_fields(request)],
+        "order": list(sortable(bound)),
+        "filters": own | {name: _kind(field) for name, field in field_filters(bound).items()},
+        "foreign_keys": foreign_keys(bound),
+        "relations": list(relations(bound)),
+        "actions": offered(bound),
+    }
+
+
+def _kind(field: Any) -> Any:
+    if getattr(field, "flatchoices", None):
+        return [str(key) for key, _ in field.flatchoices]
+    if field.is_relation:
+        return f"id or label of {field.related_model._meta.verbose_name}"
+    return str(field.get_internal_type().removesuffix("Field").lower())
+
+
+def _written(bound: Bound, can: Mapping[str, bool]) -> dict[str, Any]:
+    if can["add"]:
+        return {"values": values_schema(bound, full=True)["properties"]}
+    if can["change"]:
+        return {"values": values_schema(bound, sample(bound.model), change=True, full=True)["properties"]}
+    return {}
+
+
+def _read_only(bound: Bound) -> list[str]:
+    row = sample(bound.model)
+    inlines = [item.name for item in inlines_of(bound, formsets_of(bound, row))]
+    return [*bound.detail(row), *inlines]
+
+
+def sample(model: Any) -> Any:
+    """Return an empty row: what a ModelAdmin asks of a row decides what an existing one's form shows."""
+    return model()
+
+
+def find_models(
+    tools: Sequence[Exposed], known: Sequence[tuple[Any, Any]], user: Any, origin: Origin, search: str = ""
+) -> dict[str, Any]:
+    """Answer find_models: the models this caller may use, and the verbs their tools have."""
+    found = []
+    for exposed in tools:
+        bound = Bound(exposed, user, origin)
+        if not exposed.site.has_permission(bound.request):
+            continue
+        perms = bound.admin.get_model_perms(bound.request)
+        if any(perms.values()):
+            found.append(_model(bound.opts) | {"tools": f"*_{exposed.noun}", "can": [k for k, v in perms.items() if v]})
+    for site, model in known:
+        bound = Bound(Exposed(site, model, site._registry[model], model._meta.model_name), user, origin)
+        if site.has_permission(bound.request) and any(bound.admin.get_model_perms(bound.request).values()):
+            found.append(_model(bound.opts) | {"tools": ""})
+    term = search.lower()
+    return {"models": [item for item in found if term in " ".join(map(str, item.values())).lower()]}
+
+
+def _model(opts: Any) -> dict[str, Any]:
+    return {"model": opts.label_lower, "name": str(opts.verbose_name_plural)}

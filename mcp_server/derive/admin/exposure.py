@@ -1,0 +1,128 @@
+"""Which models of an admin site become tools, and what they are called."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.contrib.auth import get_user_model
+
+from tokens.audit import SECRET_NAME
+
+# Who may do what, and who did: tools over these would let a caller widen their own rights or hide their traces.
+DEFAULT_EXCLUDE = ("auth", "admin", "sessions", "contenttypes", "tokens", "oauth2_provider")
+
+READING = ("describe", "list", "get", "related", "history", "autocomplete")
+WRITING = ("create", "update", "delete", "bulk")
+VERBS = ("describe", "list", "get", *WRITING, "actions", "action", "related", "history", "autocomplete")
+
+ROW_RULES = ("has_view_permission", "has_change_permission", "has_delete_permission", "get_queryset", "get_object")
+
+
+class MCPAdminMixin:
+    """Says in a ModelAdmin what agents get of it; every attribute may be left out.
+
+    `mcp_expose`: True makes tools, False hides the model, None leaves it to the site's `direct`.
+    `mcp_tools`: the verbs to make. `mcp_fields`: the only fields tools read and write.
+    `mcp_readonly`: True for no writing at all, or the fields tools only read.
+    """
+
+    mcp_expose: bool | None = None
+    mcp_tools: Sequence[str] | None = None
+    mcp_fields: Sequence[str] | None = None
+    mcp_readonly: bool | Sequence[str] = False
+
+
+@dataclass(frozen=True, eq=False)
+class Exposed:
+    """One model of one admin site as tools know it; `noun` is the last part of their names."""
+
+    site: Any
+    model: Any
+    model_admin: Any
+    noun: str
+    peers: "dict[Any, Exposed]" = field(default_factory=dict, repr=False)
+
+    @property
+    def label(self) -> str:
+        return str(self.model._meta.label_lower)
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        chosen = getattr(self.model_admin, "mcp_tools", None)
+        readonly = getattr(self.model_admin, "mcp_readonly", False) is True
+        dropped: Collection[str] = (*WRITING, "actions", "action") if readonly else ()
+        return tuple(verb for verb in VERBS if (chosen is None or verb in chosen) and verb not in dropped)
+
+    @property
+    def has_row_rules(self) -> bool:
+        """Tell whether the ModelAdmin decides about single rows and not about the model alone."""
+        own, plain = type(self.model_admin), ModelAdmin
+        return any(getattr(own, name) is not getattr(plain, name) for name in ROW_RULES)
+
+    def tool_name(self, verb: str) -> str:
+        return short_name(f"{verb}_{self.noun}")
+
+    def shows(self, name: str) -> bool:
+        """Tell whether tools may read this field; secrets never."""
+        chosen = getattr(self.model_admin, "mcp_fields", None)
+        return not is_secret(name) and (chosen is None or name in chosen)
+
+    def takes(self, name: str) -> bool:
+        """Tell whether tools may write this field, as far as the mixin says."""
+        chosen = getattr(self.model_admin, "mcp_fields", None)
+        readonly = getattr(self.model_admin, "mcp_readonly", False)
+        return readonly is not True and (chosen is None or name in chosen) and name not in (readonly or ())
+
+
+def is_secret(path: str) -> bool:
+    """Tell whether a field, or a path of fields, is named like a secret."""
+    return SECRET_NAME.search(path) is not None
+
+
+def find_exposed(
+    site: Any, *, direct: bool, include: Iterable[Any] | None, exclude: Iterable[Any]
+) -> tuple[list[Exposed], list[Any]]:
+    """Return the models that become tools and those only find_models knows, both in a fixed order."""
+    tools: list[Any] = []
+    known: list[Any] = []
+    hidden = _names(exclude)
+    if tuple(exclude) == DEFAULT_EXCLUDE:
+        # A project's own user model is as sensitive as Django's; a site that names it in include has chosen.
+        hidden |= {get_user_model()._meta.label_lower}
+    wanted = None if include is None else _names(include)
+    for model, model_admin in sorted(site._registry.items(), key=lambda item: item[0]._meta.label_lower):
+        names = {model._meta.app_label, model._meta.label_lower}
+        expose = getattr(model_admin, "mcp_expose", None)
+        opened = wanted is not None and model._meta.label_lower in wanted
+        if expose is False or (wanted is not None and not names & wanted) or (names & hidden and not opened):
+            continue
+        (tools if direct or expose else known).append(model)
+    nouns = _nouns(tools)
+    peers: dict[Any, Exposed] = {}
+    for model in tools:
+        peers[model] = Exposed(site, model, site._registry[model], nouns[model], peers)
+    return list(peers.values()), known
+
+
+def short_name(name: str) -> str:
+    """Return a name every client takes: at most 64 of A-Z a-z 0-9 _ -."""
+    safe = re.sub(r"[^A-Za-z0-9_-]", "_", name)
+    return safe if len(safe) <= 64 else f"{safe[:55]}_{hashlib.sha256(safe.encode()).hexdigest()[:8]}"
+
+
+def _nouns(models: Sequence[Any]) -> dict[Any, str]:
+    count = Counter(model._meta.model_name for model in models)
+    return {
+        model: model._meta.model_name
+        if count[model._meta.model_name] == 1
+        else f"{model._meta.app_label}_{model._meta.model_name}"
+        for model in models
+    }
+
+
+def _names(choice: Iterable[Any]) -> set[str]:
+    return {item.lower() if isinstance(item, str) else item._meta.label_lower for item in choice}

@@ -1,0 +1,181 @@
+"""The filters of a list: what list_filter, date_hierarchy and the visible fields allow, and nothing more."""
+
+import datetime
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.contrib.admin import filters as builtin
+from django.contrib.admin.utils import get_fields_from_path
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db import models
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+
+from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.exposure import is_secret
+from mcp_server.derive.admin.lookup import resolve
+from mcp_server.derive.admin.refusal import RefusalError
+
+LOOKUPS = ("gte", "lte", "gt", "lt", "isnull", "contains", "icontains", "startswith", "iexact", "in")
+
+
+def own_filters(list_filter: Any) -> list[Any]:
+    """Return the filters written in the project: they may narrow the list without being asked to."""
+    return [item for item in list_filter if _filter_class(item).__module__ != builtin.__name__]
+
+
+def parameter_filters(bound: Bound) -> dict[str, Any]:
+    """Return the SimpleListFilter classes of the list by the name of their parameter."""
+    items = bound.admin.get_list_filter(bound.request)
+    classes = [item for item in items if isinstance(item, type) and issubclass(item, builtin.SimpleListFilter)]
+    return {str(item.parameter_name): item for item in classes}
+
+
+def field_filters(bound: Bound) -> dict[str, Any]:
+    """Return the fields a caller may filter by: those of list_filter, of date_hierarchy and the visible ones."""
+    admin, request = bound.admin, bound.request
+    paths = [_path_of(item) for item in admin.get_list_filter(request)]
+    paths += [admin.date_hierarchy, *bound.columns(), *bound.declared()]
+    found = {}
+    for path in dict.fromkeys(path for path in paths if path):
+        field = _readable(bound, path)
+        if field is not None:
+            found[path] = field
+    return found
+
+
+def _readable(bound: Bound, path: str) -> Any:
+    """Return the last field of the path, or None where the caller may not look along it."""
+    try:
+        fields = get_fields_from_path(bound.model, path)
+    except (FieldDoesNotExist, AttributeError, TypeError):
+        return None
+    if is_secret(path) or not bound.exposed.shows(path.partition("__")[0]):
+        return None
+    models_on_the_way = {field.related_model for field in fields if field.is_relation}
+    if None in models_on_the_way or not all(bound.may_view(model) for model in models_on_the_way):
+        return None
+    return fields[-1]
+
+
+def query_of(bound: Bound, given: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the query string of the admin's list that means these filters; refuses others by name."""
+    parameters, fields = parameter_filters(bound), field_filters(bound)
+    query: dict[str, list[str]] = {}
+    for name, value in given.items():
+        if name in parameters:
+            query[name] = [str(value)]
+            continue
+        path, lookup = _split(name, fields)
+        if path is None:
+            allowed = ", ".join([*parameters, *fields]) or "none"
+            raise RefusalError(f"filters: {name} is no filter. Allowed: {allowed}; after a field __gte, __lte …")
+        query |= dict(_conditions(bound, path, lookup, fields[path], value))
+    return query
+
+
+def _split(name: str, fields: Mapping[str, Any]) -> tuple[str | None, str]:
+    if name in fields:
+        return name, "exact"
+    path, _, lookup = name.rpartition("__")
+    return (path, lookup) if path in fields and lookup in LOOKUPS else (None, "")
+
+
+def _conditions(bound: Bound, path: str, lookup: str, field: Any, value: Any) -> Iterator[tuple[str, list[str]]]:
+    if lookup == "isnull" or value is None:
+        yield f"{path}__isnull", ["1" if value is None or value in (True, "true", "1", 1) else "0"]
+        return
+    values = value if isinstance(value, list) else [value]
+    if field.is_relation:
+        if lookup not in ("exact", "in"):
+            raise RefusalError(f"filters: {path} takes ids or labels, without __{lookup}.")
+        yield f"{path}__pk", [str(_related_pk(bound, path, field, item)) for item in values]
+        return
+    if isinstance(field, models.DateTimeField) and lookup in ("exact", "in") and all(map(_is_day, values)):
+        # A day is a range: a time of day is part of every stored value.
+        yield from _day(path, values)
+        return
+    checked = [_checked(path, field, lookup, item) for item in values]
+    yield (path if lookup in ("exact", "in") else f"{path}__{lookup}"), checked
+
+
+def _related_pk(bound: Bound, path: str, field: Any, ref: Any) -> Any:
+    model = field.related_model
+    admin = bound.peer(model)
+    rows = admin.get_queryset(bound.request) if admin is not None else model._default_manager.all()
+    try:
+        return resolve(rows, ref, search=bound.other(model))
+    except RefusalError as error:
+        raise RefusalError(f"filters: {path}: {error}") from None
+
+
+def _checked(path: str, field: Any, lookup: str, value: Any) -> str:
+    """Return the value as the query string has it, after the field has accepted it."""
+    if getattr(field, "flatchoices", None) and lookup in ("exact", "in"):
+        return str(choice(path, field.flatchoices, value))
+    if isinstance(value, dict | list) or (isinstance(value, str) and "\x00" in value):
+        raise RefusalError(f"filters: {path} takes a single value.")
+    try:
+        if isinstance(field, models.DateTimeField):
+            return _moment(value).isoformat()
+        field.to_python(value)
+    except (ValidationError, ValueError, TypeError) as error:
+        text = " ".join(error.messages) if isinstance(error, ValidationError) else "This value is not of its type."
+        raise RefusalError(f"filters: {path}: {text}") from None
+    return str(value)
+
+
+def choice(path: str, choices: Any, value: Any) -> Any:
+    """Return the stored value for a choice that was given by value or by label."""
+    pairs = [(key, str(label)) for key, label in choices]
+    for key, label in pairs:
+        if str(key) == str(value) or label == value:
+            return key
+    allowed = ", ".join(str(key) for key, _ in pairs if key not in (None, ""))
+    raise RefusalError(f"{path}: {str(value)[:40]!r} is not allowed. Use one of: {allowed}.")
+
+
+def _is_day(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and len(value) == 10 and parse_date(value) is not None
+    except ValueError:
+        return False
+
+
+def _day(path: str, values: list[Any]) -> Iterator[tuple[str, list[str]]]:
+    days = [parse_date(value) for value in values]
+    if len(days) > 1:
+        raise RefusalError(f"filters: {path} takes one day; give a range with {path}__gte and {path}__lt.")
+    start = _moment(values[0])
+    yield f"{path}__gte", [start.isoformat()]
+    yield f"{path}__lt", [_moment(str(days[0] + datetime.timedelta(days=1)) if days[0] else "").isoformat()]
+
+
+def _moment(value: Any) -> datetime.datetime:
+    text = str(value)
+    moment = parse_datetime(text)
+    if moment is None and (day := parse_date(text)):
+        moment = datetime.datetime(day.year, day.month, day.day)
+    if moment is None:
+        raise ValidationError("Give ISO 8601, such as 2026-02-01 or 2026-02-01T09:30:00+00:00.")
+    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+
+
+def check_applied(bound: Bound, changelist: Any, given: Mapping[str, Any]) -> None:
+    """Refuse a value the project's own filters do not know: they would ignore it and show everything."""
+    specs = {getattr(spec, "parameter_name", None): spec for spec in changelist.filter_specs}
+    for name in parameter_filters(bound).keys() & given.keys():
+        known = [] if specs.get(name) is None else [str(key) for key, _ in specs[name].lookup_choices]
+        if str(given[name]) not in known:
+            raise RefusalError(f"filters: {name}: use one of: {', '.join(known) or 'nothing, it is not offered'}.")
+
+
+def _filter_class(item: Any) -> Any:
+    if isinstance(item, list | tuple):
+        return item[1] if isinstance(item[1], type) else type(item[1])
+    return item if isinstance(item, type) else builtin.FieldListFilter
+
+
+def _path_of(item: Any) -> str | None:
+    item = item[0] if isinstance(item, list | tuple) else item
+    return item if isinstance(item, str) else getattr(item, "name", None) if not isinstance(item, type) else None

@@ -1,0 +1,225 @@
+"""Lets the admin's own forms take a part of their fields: what is left out stays as it is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.forms.formsets import DELETION_FIELD_NAME
+from django.utils.functional import cached_property
+
+from mcp_server.derive.admin.bound import Bound, model_field
+from mcp_server.derive.admin.convert import posted, python_value
+from mcp_server.derive.admin.exposure import is_secret
+from mcp_server.derive.admin.inlines import Inline
+from mcp_server.derive.admin.refusal import RefusalError
+from mcp_server.derive.admin.request import fill
+from mcp_server.derive.admin.values import label_of, plain, read
+
+DELETE = "delete"
+
+
+class PartialForm:
+    """Mixed in before a form class; made by partial()."""
+
+    mcp: "Partial"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.mcp_given: Mapping[str, Any] = {}
+        self.mcp_old: dict[str, Any] = {}
+        self.mcp_errors: dict[str, ValidationError] = {}
+        if self.is_bound:  # type: ignore[attr-defined]
+            self.mcp.fill_form(self)
+
+    def _clean_fields(self) -> None:
+        super()._clean_fields()  # type: ignore[misc]
+        form: Any = self
+        for name, error in self.mcp_errors.items():
+            # What the field says of the value that could not be read would only confuse.
+            form._errors.pop(name, None)
+            form.add_error(name, error)
+
+    @cached_property
+    def changed_data(self) -> list[str]:
+        # A JSON field compares its data even where it is fixed.
+        form: Any = super()
+        return [name for name in form.changed_data if not self.fields[name].disabled]  # type: ignore[attr-defined]
+
+    def has_changed(self) -> bool:
+        # A new row whose values equal the defaults is a row all the same.
+        is_new = bool(self.mcp_given) and getattr(self, "mcp_new", False)
+        return is_new or bool(super().has_changed())  # type: ignore[misc]
+
+    def get_initial_for_field(self, field: Any, field_name: str) -> Any:
+        value = super().get_initial_for_field(field, field_name)  # type: ignore[misc]
+        kept = self.initial.get(field_name) if field.disabled else None  # type: ignore[attr-defined]
+        # Django cuts microseconds for the sake of widgets; a value nobody touches must not lose them.
+        return kept if hasattr(kept, "microsecond") and hasattr(value, "microsecond") else value
+
+
+class PartialFormSet:
+    """Mixed in before a formset class; made by partial()."""
+
+    mcp: "Partial"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.is_bound:  # type: ignore[attr-defined]
+            self.mcp.fill_formset(self)
+
+
+def partial(mixin: Any, base: Any, **attributes: Any) -> Any:
+    """Return a subclass; past the metaclass, which would build every field of the form a second time."""
+    return type.__new__(type(base), base.__name__, (mixin, base), {"__module__": __name__, **attributes})
+
+
+class Partial:
+    """The values of one call, handed to the form and the formsets of one page as they are built."""
+
+    def __init__(self, bound: Bound, row: Any, values: Mapping[str, Any], inlines: Mapping[str, Inline]) -> None:
+        self.bound, self.row, self.inlines = bound, row, inlines
+        self.given: dict[str, Mapping[str, Any]] = {"": {k: v for k, v in values.items() if k not in inlines}}
+        self.rows = {inlines[name].prefix: _rows(name, values[name]) for name in values if name in inlines}
+        self.initial: Mapping[str, Any] = {}
+
+    def form_class(self, base: Any) -> Any:
+        return partial(PartialForm, base, mcp=self)
+
+    def formset_class(self, base: Any) -> Any:
+        return partial(PartialFormSet, base, mcp=self, form=self.form_class(base.form))
+
+    def fill_form(self, form: Any) -> None:
+        """Give the form what was sent for it; every other field is fixed to what it is."""
+        form.mcp_given = self.given.get(form.prefix or "", {})
+        form.mcp_new = form.instance._state.adding
+        self._check_names(form)
+        for name, field in form.fields.items():
+            if name in form.mcp_given:
+                self._put(form, name, field)
+            else:
+                if not form.prefix and form.mcp_new and name in self.initial:
+                    form.initial.setdefault(name, self.initial[name])
+                _post_initial(form, name, field)
+                field.disabled = True
+
+    def _put(self, form: Any, name: str, field: Any) -> None:
+        value, html_name = form.mcp_given[name], form.add_prefix(name)
+        if not form.mcp_new:
+            form.mcp_old[name] = shown(form, name)
+        try:
+            converted = python_value(self.bound, field, value, form.get_initial_for_field(field, name))
+        except ValidationError as error:
+            form.mcp_errors[name] = error
+            return
+        if hasattr(field, "max_length") and hasattr(converted, "chunks"):
+            form.files[html_name] = converted
+        elif converted is None and hasattr(field.widget, "clear_checkbox_name"):
+            form.data[field.widget.clear_checkbox_name(html_name)] = "on"
+        else:
+            fill(form.data, posted(field.widget, html_name, converted))
+
+    def _check_names(self, form: Any) -> None:
+        takes = (lambda name: not is_secret(name)) if form.prefix else self.bound.exposed.takes
+        wrong = [
+            name
+            for name in form.mcp_given
+            if name not in form.fields or form.fields[name].disabled or not (form.prefix or takes(name))
+        ]
+        if wrong:
+            raise RefusalError(" ".join(self._refusal(form, name) for name in wrong) + " " + self._allowed(form))
+
+    def _refusal(self, form: Any, name: str) -> str:
+        where = f"{form.prefix}." if form.prefix else ""
+        known = name in form.fields or model_field(form._meta.model, name) is not None
+        known = known or (not form.prefix and name in self.bound.detail(self.row))
+        return f"{where}{name[:60]} {'cannot be written here: it is read-only.' if known else 'is no field.'}"
+
+    def _allowed(self, form: Any) -> str:
+        writable = [name for name, field in form.fields.items() if not field.disabled]
+        if not form.prefix:
+            writable = [*filter(self.bound.exposed.takes, writable), *self.inlines]
+        return f"Fields you may write: {', '.join(writable) or 'none'}."
+
+    def fill_formset(self, formset: Any) -> None:
+        """Give the formset its management form and the key of every existing row, as the page would post them."""
+        existing, prefix = list(formset.get_queryset()), formset.prefix
+        changes, new = self._sorted(formset, existing)
+        for number, row in enumerate(existing):
+            formset.data[f"{prefix}-{number}-{formset.model._meta.pk.name}"] = str(row.pk)
+            change = changes.get(row.pk, {})
+            if change.get(DELETE) is True:
+                formset.data[f"{prefix}-{number}-{DELETION_FIELD_NAME}"] = "on"
+            else:
+                self.given[f"{prefix}-{number}"] = change
+        for number, values in enumerate(new, len(existing)):
+            self.given[f"{prefix}-{number}"] = values
+        counts = {"TOTAL": len(existing) + len(new), "INITIAL": len(existing)}
+        fill(formset.data, {f"{prefix}-{kind}_FORMS": count for kind, count in counts.items()})
+
+    def _sorted(self, formset: Any, existing: list[Any]) -> tuple[dict[Any, Any], list[Any]]:
+        inline = next((item for item in self.inlines.values() if item.prefix == formset.prefix), None)
+        changes: dict[Any, Any] = {}
+        new = []
+        for values in self.rows.get(formset.prefix, []):
+            if "id" not in values:
+                new.append(values)
+                continue
+            found = _named(inline, existing, values["id"])
+            changes[found.pk] = {name: value for name, value in values.items() if name != "id"}
+        if inline is not None:
+            self._check_rights(inline, formset, existing, changes, new)
+        return changes, new
+
+    def _check_rights(self, inline: Inline, formset: Any, existing: Any, changes: Any, new: Any) -> None:
+        rights = inline.rights(self.bound.request, self.row)
+        deleted = sum(1 for change in changes.values() if change.get(DELETE) is True)
+        asked = {"add": len(new), "delete": deleted, "change": len(changes) - deleted}
+        if refused := [verb for verb, number in asked.items() if number and not rights[verb]]:
+            raise RefusalError(f"{inline.name}: rows cannot be {' or '.join(map(_done, refused))} here by your user.")
+        # The page offers no form for one row more; nothing behind it would stop a longer list.
+        if new and formset.max_num is not None and len(existing) - deleted + len(new) > formset.max_num:
+            raise RefusalError(f"{inline.name}: at most {formset.max_num} rows.")
+
+
+def _done(verb: str) -> str:
+    return {"add": "added", "delete": "deleted", "change": "changed"}[verb]
+
+
+def _rows(name: str, rows: Any) -> list[Mapping[str, Any]]:
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise RefusalError(f'{name}: give a list of objects; with "id" they change that row, without it they add one.')
+    return rows
+
+
+def _named(inline: Inline | None, existing: list[Any], ref: Any) -> Any:
+    """Return the row of the inline that is named by its id, a unique field or its label."""
+    wanted = str(ref.get("id", ref.get("label")) if isinstance(ref, Mapping) else ref)
+    found = [row for row in existing if str(row.pk) == wanted]
+    found = found or [row for row in existing if wanted in _names(row)]
+    if len(found) != 1:
+        ids = ", ".join(f"{row.pk} ({label_of(row)})" for row in existing[:20]) or "none"
+        raise RefusalError(f"{inline.name if inline else 'inline'}: no row {wanted[:40]!r}. Rows: {ids}.")
+    return found[0]
+
+
+def _names(row: Any) -> set[str]:
+    unique = (field for field in row._meta.concrete_fields if field.unique and not is_secret(field.name))
+    return {label_of(row), *(str(getattr(row, field.attname)) for field in unique)}
+
+
+def _post_initial(form: Any, name: str, field: Any) -> None:
+    # Code that reads the posted data finds there what the page would have sent.
+    try:
+        value = form.get_initial_for_field(field, name)
+        fill(form.data, posted(field.widget, form.add_prefix(name), field.prepare_value(value)))
+    except Exception:  # noqa: S110  (a widget of the project that shows nothing; the form keeps its initial)
+        pass
+
+
+def shown(form: Any, name: str) -> Any:
+    """Return a field's value before the form changes it, as an answer has it."""
+    if is_secret(name):
+        return "[secret]"
+    if model_field(form._meta.model, name) is not None:
+        return read(name, form.instance, None)
+    return plain(form.get_initial_for_field(form.fields[name], name))

@@ -1,0 +1,99 @@
+"""The inlines of a form: what they are called, what of them is read, and what may be written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.admin.utils import flatten_fieldsets
+
+from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.exposure import is_secret
+from mcp_server.derive.admin.rows import alike, fetch_relations, identity
+from mcp_server.derive.admin.values import name_of, read
+
+MAX_INLINE_ROWS = 100
+
+
+@dataclass(frozen=True)
+class Inline:
+    """One inline as the caller has it; `name` is what tools call it, `prefix` what its form fields begin with."""
+
+    name: str
+    prefix: str
+    formset: Any
+    admin: Any
+
+    def fields(self, request: Any, row: Any) -> dict[str, Any]:
+        """Return the fields it shows, by name, without the way back to its parent and without secrets."""
+        back = {getattr(getattr(self.formset, "fk", None), "name", None)}
+        names = flatten_fieldsets(self.admin.get_fieldsets(request, row))
+        named = ((name_of(field, number), field) for number, field in enumerate(names))
+        return {name: field for name, field in named if name not in back and not is_secret(name)}
+
+    def rights(self, request: Any, row: Any) -> dict[str, bool]:
+        return {
+            "add": bool(self.admin.has_add_permission(request, row)),
+            "change": bool(self.admin.has_change_permission(request, row)),
+            "delete": bool(self.formset.can_delete and self.admin.has_delete_permission(request, row)),
+        }
+
+
+def inlines_of(bound: Bound, formsets: Any) -> Iterator[Inline]:
+    """Yield the inlines tools know, in the admin's order and with the admin's prefixes."""
+    prefixes: dict[str, int] = {}
+    names: set[str] = set()
+    for formset, admin in formsets:
+        prefix = formset.get_default_prefix()
+        prefixes[prefix] = prefixes.get(prefix, 0) + 1
+        if prefixes[prefix] != 1 or not prefix:
+            prefix = f"{prefix}-{prefixes[prefix]}"
+        name = _name(formset, admin, names)
+        if bound.exposed.shows(name):
+            yield Inline(name, prefix, formset, admin)
+
+
+def formsets_of(bound: Bound, row: Any = None) -> Any:
+    """Return the formset classes and inlines the caller may use, as the add or change view asks for them."""
+    arguments = [bound.request] if row is None else [bound.request, row]
+    return bound.admin.get_formsets_with_inlines(*arguments)
+
+
+def _name(formset: Any, admin: Any, taken: set[str]) -> str:
+    prefix = formset.get_default_prefix().removesuffix("_set")
+    name = base = prefix if prefix.isidentifier() else str(admin.opts.model_name)
+    number = 2
+    while name in taken:
+        name, number = f"{base}_{number}", number + 1
+    taken.add(name)
+    return name
+
+
+def read_inlines(bound: Bound, row: Any) -> dict[str, Any]:
+    """Return the rows of every inline the caller may see."""
+    found = inlines_of(bound, formsets_of(bound, row))
+    return {inline.name: _rows(bound, inline, row) for inline in found if _viewable(bound, inline, row)}
+
+
+def _viewable(bound: Bound, inline: Inline, row: Any) -> bool:
+    return bool(inline.admin.has_view_or_change_permission(bound.request, row))
+
+
+def _rows(bound: Bound, inline: Inline, row: Any) -> list[Any]:
+    formset = inline.formset(instance=row, prefix=inline.prefix, queryset=inline.admin.get_queryset(bound.request))
+    rows = list(formset.get_queryset()[: MAX_INLINE_ROWS + 1])
+    fields = inline.fields(bound.request, row)
+    fetch_relations(inline.admin.model, rows, fields)
+    for found in rows:
+        _know_parent(formset, found, row)
+
+    def one(found: Any) -> dict[str, Any]:
+        return identity(found) | {name: read(field, found, inline.admin) for name, field in fields.items()}
+
+    shown: list[Any] = list(alike(rows[:MAX_INLINE_ROWS], one))
+    return shown if len(rows) <= MAX_INLINE_ROWS else [*shown, {"more": True}]
+
+
+def _know_parent(formset: Any, found: Any, row: Any) -> None:
+    # A label that names the parent would otherwise fetch it again for every row.
+    if (fk := getattr(formset, "fk", None)) is not None and isinstance(row, fk.related_model):
+        fk.set_cached_value(found, row)

@@ -1,0 +1,128 @@
+"""Finds the row that a caller names by its id, a unique field or its label."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from mcp_server.derive.admin.bound import Bound, unique_names
+from mcp_server.derive.admin.refusal import RefusalError
+from mcp_server.derive.admin.values import label_of
+
+# How many rows are compared by their label, which no database can look up.
+MAX_LABELS = 200
+
+
+class NoSuchRowError(RefusalError):
+    """Nothing that the caller may see has this name."""
+
+
+def find_row(bound: Bound, arguments: Mapping[str, Any]) -> Any:
+    """Return the row named by `id` or by one unique field, through the ModelAdmin's own queryset."""
+    names = [name for name in ("id", *bound.unique_fields()) if arguments.get(name) is not None]
+    if len(names) != 1:
+        allowed = " or ".join(("id", *bound.unique_fields()))
+        raise RefusalError(f"Name one row by {allowed}.")
+    name = names[0]
+    ref = arguments[name] if name == "id" else {name: arguments[name]}
+    return find(bound, ref)
+
+
+def find(bound: Bound, ref: Any) -> Any:
+    """Return the row that `ref` names: an id, a unique value, a label, or an object with one of them."""
+    queryset = bound.admin.get_queryset(bound.request)
+    pk = resolve(queryset, ref, unique=bound.unique_fields(), search=bound)
+    row = bound.admin.get_object(bound.request, str(pk))
+    if row is None:
+        raise _missing(bound.opts, ref)
+    return row
+
+
+def find_pks(bound: Bound, refs: Iterable[Any]) -> list[Any]:
+    """Return the ids of many named rows, in their order and in few queries; raises for those that are not there."""
+    refs = list(refs)
+    queryset = bound.admin.get_queryset(bound.request)
+    keys = [key for key in (_key(bound.opts.pk, ref) for ref in refs) if key is not None]
+    known = set(queryset.filter(pk__in=keys).order_by().values_list("pk", flat=True)) if keys else set()
+    found, unique = [], bound.unique_fields()
+    for ref in refs:
+        key = _key(bound.opts.pk, ref)
+        found.append(key if key in known else resolve(queryset, ref, unique=unique, search=bound))
+    return found
+
+
+def resolve(queryset: Any, ref: Any, *, unique: list[str] | None = None, search: Bound | None = None) -> Any:
+    """Return the primary key of the row in the queryset that `ref` names; raises NoSuchRowError."""
+    model = queryset.model
+    unique = unique_names(model) if unique is None else unique
+    if isinstance(ref, Mapping):
+        return _by_mapping(queryset, ref, unique, search)
+    if isinstance(ref, bool) or not isinstance(ref, int | str):
+        raise NoSuchRowError(f"A {model._meta.verbose_name} is named by its id, a unique field or its label.")
+    found = set(_matches(queryset, "pk", model._meta.pk, ref))
+    if not found or isinstance(ref, str):
+        for name in unique:
+            found |= set(_matches(queryset, name, model._meta.get_field(name), ref))
+    if len(found) > 1:
+        # An id of one row may be a unique value of another: guessing would write to the wrong one.
+        forms = ", ".join(f'{{"{name}": "{ref}"}}' for name in ("id", *unique))
+        raise NoSuchRowError(f"{ref!r} names several {model._meta.verbose_name_plural}; say which: {forms}.")
+    return found.pop() if found else _by_label(queryset, str(ref), search)
+
+
+def _by_mapping(queryset: Any, ref: Mapping[str, Any], unique: list[str], search: Bound | None) -> Any:
+    opts = queryset.model._meta
+    for name in ("id", "pk", *unique):
+        if (value := ref.get(name)) is not None:
+            column = "pk" if name in ("id", "pk") else name
+            field = opts.pk if column == "pk" else opts.get_field(name)
+            found = _matches(queryset, column, field, value)
+            if len(found) != 1:
+                raise _missing(opts, value)
+            return found[0]
+    if isinstance(ref.get("label"), str):
+        return _by_label(queryset, ref["label"], search)
+    raise NoSuchRowError(f"A {opts.verbose_name} is named by one of: {', '.join(('id', *unique, 'label'))}.")
+
+
+def _matches(queryset: Any, column: str, field: Any, value: Any) -> list[Any]:
+    key = _key(field, value)
+    if key is None:
+        return []
+    return list(queryset.filter(**{column: key}).order_by().values_list("pk", flat=True).distinct()[:2])
+
+
+def _key(field: Any, value: Any) -> Any:
+    """Return the value as the field has it, or None where it can be none of its values."""
+    if isinstance(value, Mapping):
+        value = value.get("id")
+    if value is None or isinstance(value, bool | list):
+        return None
+    while field.remote_field:
+        field = field.target_field
+    try:
+        key = field.to_python(value)
+        # 12 and "012" are not the same code, and an integer too large for the column names nothing.
+        field.run_validators(key)
+    except (ValidationError, ValueError, TypeError, OverflowError):
+        return None
+    return None if isinstance(key, str) and "\x00" in key else key
+
+
+def _by_label(queryset: Any, label: str, search: Bound | None) -> Any:
+    rows = queryset
+    if search is not None and search.admin.get_search_fields(search.request) and "\x00" not in label:
+        rows, _ = search.admin.get_search_results(search.request, queryset, label)
+    found = {row.pk for row in rows[:MAX_LABELS] if label_of(row) == label}
+    if len(found) != 1:
+        if len(found) > 1:
+            raise NoSuchRowError(
+                f"Several {queryset.model._meta.verbose_name_plural} are called {label!r}: give an id."
+            )
+        raise _missing(queryset.model._meta, label)
+    return found.pop()
+
+
+def _missing(opts: Any, ref: Any) -> NoSuchRowError:
+    named = ref if isinstance(ref, int) else repr(ref)[:80]
+    return NoSuchRowError(f"You see no {opts.verbose_name} {named}. Give its id, a unique field or its label.")

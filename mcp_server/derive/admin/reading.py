@@ -1,0 +1,209 @@
+"""Answers the tools that look at one row: get, related, history and autocomplete."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+
+from mcp_server.derive.admin.bound import Bound, model_field
+from mcp_server.derive.admin.exposure import is_secret
+from mcp_server.derive.admin.inlines import read_inlines
+from mcp_server.derive.admin.listing import page_of
+from mcp_server.derive.admin.lookup import find_row
+from mcp_server.derive.admin.refusal import RefusalError
+from mcp_server.derive.admin.request import fill
+from mcp_server.derive.admin.rows import identity, listed, rights
+from mcp_server.derive.admin.values import label_of, plain, read, text_of
+
+
+def get_row(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer the get tool: the form's fields and the read-only ones, no others, and the inlines."""
+    row = viewed(bound, arguments)
+    answer = identity(row, bound.unique_fields())
+    fields = bound.detail(row)
+    if wanted := arguments.get("fields"):
+        if unknown := [name for name in wanted if name not in fields]:
+            raise RefusalError(f"fields: {', '.join(unknown)[:80]} cannot be read. Allowed: {', '.join(fields)}.")
+        fields = {name: fields[name] for name in wanted}
+    answer |= {name: _value(bound, name, field, row) for name, field in fields.items() if name not in answer}
+    if not wanted:
+        answer |= {name: rows for name, rows in read_inlines(bound, row).items() if name not in answer}
+    return answer | ({"can": rights(bound, row)} if arguments.get("can") else {})
+
+
+def _value(bound: Bound, name: str, field: Any, row: Any) -> Any:
+    if model_field(bound.model, field) is None and not callable(field) and not _computed(bound, name):
+        # A field of the form alone: only the form knows what it starts with.
+        form = bound.admin.get_form(bound.request, row, change=True)(instance=row)
+        return plain(form.get_initial_for_field(form.fields[name], name)) if name in form.fields else None
+    return read(field, row, bound.admin)
+
+
+def _computed(bound: Bound, name: str) -> bool:
+    return hasattr(bound.admin, name) or hasattr(bound.model, name)
+
+
+def viewed(bound: Bound, arguments: Mapping[str, Any]) -> Any:
+    """Return the named row if the caller may see it, as the admin's change page asks."""
+    row = find_row(bound, arguments)
+    if not bound.admin.has_view_or_change_permission(bound.request, row):
+        raise PermissionDenied(f"You may not see {label_of(row)}.")
+    return row
+
+
+def relations(bound: Bound) -> dict[str, Any]:
+    """Return the ways from this model to rows of models that have an admin of their own and that the caller sees."""
+    found = {}
+    for field in bound.opts.get_fields():
+        related = field.related_model
+        is_way = field.one_to_many or (
+            field.many_to_many and (field.auto_created or model_field(bound.model, field.name))
+        )
+        if not is_way or not related or isinstance(related, str) or related not in bound.exposed.peers:
+            continue
+        name = field.get_accessor_name() if field.auto_created else field.name
+        if name and not is_secret(name) and _may_list(bound, related):
+            found[name] = field
+    return found
+
+
+def _may_list(bound: Bound, model: Any) -> bool:
+    return bool(bound.peer(model).has_view_or_change_permission(bound.request))
+
+
+def related_rows(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer the related tool: how many rows each relation has, or the rows of one."""
+    row, ways = viewed(bound, arguments), relations(bound)
+    name = arguments.get("relation")
+    if name is None:
+        counts = {way: _related(bound, row, way, field)[1].count() for way, field in ways.items()}
+        return {"of": identity(row), "counts": counts}
+    if name not in ways:
+        raise RefusalError(f"relation: use one of: {', '.join(ways) or 'none'}.")
+    other, rows = _related(bound, row, name, ways[name])
+    offset, limit = page_of(arguments)
+    found = list(rows[offset : offset + limit + 1])
+    answer: dict[str, Any] = {"rows": listed(other, found[:limit], other.columns())}
+    return answer | ({"next_offset": offset + limit} if len(found) > limit else {"total": offset + len(found)})
+
+
+def _related(bound: Bound, row: Any, name: str, field: Any) -> tuple[Bound, Any]:
+    other = Bound(bound.exposed.peers[field.related_model], bound.user, bound.origin)
+    keys = getattr(row, name).order_by().values("pk")
+    rows = other.admin.get_queryset(other.request).filter(pk__in=keys)
+    return other, rows if rows.ordered else rows.order_by("pk")
+
+
+def history(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer the history tool from the admin's log, newest first."""
+    from django.contrib.admin.models import LogEntry
+    from django.contrib.admin.options import get_content_type_for_model
+
+    row = viewed(bound, arguments)
+    offset, limit = page_of(arguments)
+    entries = LogEntry.objects.filter(
+        object_id=str(row.pk), content_type=get_content_type_for_model(bound.model)
+    ).select_related("user")
+    found = list(entries.order_by("-action_time", "-pk")[offset : offset + limit + 1])
+    answer: dict[str, Any] = {"of": identity(row), "entries": [_entry(bound, entry) for entry in found[:limit]]}
+    return answer | ({"next_offset": offset + limit} if len(found) > limit else {})
+
+
+def _entry(bound: Bound, entry: Any) -> dict[str, Any]:
+    changes = dict(_changes(bound, entry.change_message))
+    shown = {"who": entry.user.get_username(), "when": plain(entry.action_time), "what": text_of(str(entry))}
+    if message := entry.get_change_message():
+        shown["what"] = text_of(message)
+    return shown | ({"changes": changes} if changes else {})
+
+
+def _changes(bound: Bound, message: str) -> Iterator[tuple[str, Any]]:
+    """Yield field and [old, new] as the tools write them into the log beside what the admin does."""
+    try:
+        parts = json.loads(message)
+    except ValueError:
+        return
+    for part in parts if isinstance(parts, list) else []:
+        changed: Any = part.get("changed") if isinstance(part, dict) else None
+        values = changed.get("values") if isinstance(changed, dict) else None
+        if not isinstance(values, dict):
+            continue
+        prefix = f"{changed['object']}: " if changed.get("object") else ""
+        for name, pair in values.items():
+            if prefix or bound.exposed.shows(name):
+                yield f"{prefix}{name}", pair
+
+
+def autocomplete(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer the autocomplete tool: rows of this model, or values for one of its foreign keys."""
+    term, (offset, limit) = arguments.get("search", ""), page_of(arguments)
+    if "\x00" in term:
+        raise RefusalError("search: NUL characters are not allowed.")
+    field = arguments.get("field")
+    if field is None:
+        rows = _searched(bound, bound.admin.get_queryset(bound.request), term)
+        unique = bound.unique_fields()
+    else:
+        other, rows = _choices(bound, field, term)
+        unique = other.unique_fields() if other else []
+    found = list(rows[offset : offset + limit + 1])
+    answer: dict[str, Any] = {"rows": [identity(row, unique) for row in found[:limit]]}
+    return answer | ({"next_offset": offset + limit} if len(found) > limit else {})
+
+
+def _searched(bound: Bound, rows: Any, term: str) -> Any:
+    if term and not bound.admin.get_search_fields(bound.request):
+        raise RefusalError(f"search: {bound.opts.verbose_name_plural} cannot be searched. Leave it out.")
+    rows, duplicates = bound.admin.get_search_results(bound.request, rows, term)
+    rows = rows.distinct() if duplicates else rows
+    return rows if rows.ordered else rows.order_by("pk")
+
+
+def _choices(bound: Bound, name: str, term: str) -> tuple[Bound | None, Any]:
+    """Return what the form offers for a foreign key, narrowed as the admin's own autocomplete view narrows it."""
+    field = model_field(bound.model, name)
+    if field is None or not field.related_model or name not in foreign_keys(bound):
+        raise RefusalError(f"field: use one of: {', '.join(foreign_keys(bound)) or 'none'}.")
+    model, other = field.related_model, bound.other(field.related_model)
+    if other is None:
+        return None, _by_text(model._default_manager.complex_filter(field.get_limit_choices_to()), term)
+    _ask_as_the_view(other.request, bound, name, term)
+    rows = other.admin.get_queryset(other.request).complex_filter(field.get_limit_choices_to())
+    if not other.admin.get_search_fields(other.request):
+        return other, _by_text(rows, term)
+    return other, _searched(other, rows, term)
+
+
+def _ask_as_the_view(request: Any, bound: Bound, name: str, term: str) -> None:
+    # A get_queryset or get_search_results that asks what it is for finds what the admin's page would send.
+    opts = bound.opts
+    fill(request.GET, {"app_label": opts.app_label, "model_name": opts.model_name, "field_name": name, "term": term})
+
+
+def _by_text(rows: Any, term: str) -> Any:
+    """Narrow rows nobody declared a search for: by the fields their label can be expected to come from."""
+    from django.db.models import CharField, Q
+
+    rows = rows if rows.ordered else rows.order_by("pk")
+    if not term:
+        return rows
+    texts = [f.name for f in rows.model._meta.concrete_fields if isinstance(f, CharField) and f.unique]
+    clauses = [Q(**{f"{name}__icontains": term}) for name in texts if not is_secret(name)]
+    if not clauses:
+        raise RefusalError("search: rows of this field cannot be searched. Leave it out and page through them.")
+    query = clauses[0]
+    for clause in clauses[1:]:
+        query |= clause
+    return rows.filter(query)
+
+
+def foreign_keys(bound: Bound) -> list[str]:
+    """Return the fields of the form that refer to rows of models the caller may view."""
+    fields = (model_field(bound.model, name) for name in bound.declared())
+    return sorted(
+        field.name
+        for field in fields
+        if field is not None and field.concrete and field.is_relation and field.related_model
+        if bound.may_view(field.related_model)
+    )

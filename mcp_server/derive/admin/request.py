@@ -1,0 +1,100 @@
+"""The request that the admin's own code is given: a real user, session, messages, host and URL."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from io import BytesIO
+from typing import Any
+
+from django.conf import settings
+from django.contrib.messages.storage.base import BaseStorage
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import QueryDict
+from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+from django.utils.datastructures import MultiValueDict
+from django.utils.functional import cached_property
+
+from mcp_server.derive.requests import Origin
+
+
+class CollectedMessages(BaseStorage):
+    """Keeps what message_user says, so that the tool can tell it."""
+
+    def _get(self, *args: Any, **kwargs: Any) -> tuple[list[Any], bool]:
+        return [], True
+
+    def _store(self, messages: Any, response: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        return []
+
+    def texts(self) -> list[str]:
+        return [str(message.message) for message in self._queued_messages]  # type: ignore[attr-defined]
+
+
+class AdminRequest(WSGIRequest):
+    """What the admin's views get over HTTP; sessions and URL matches are made when somebody asks."""
+
+    def __init__(self, path: str, *, user: Any, origin: Origin, method: str = "GET") -> None:
+        hostname, _, port = origin.host.rpartition(":") if origin.host[-1:].isdigit() else (origin.host, "", "")
+        if not hostname:
+            hostname, port = origin.host, ""
+        super().__init__(
+            {
+                "REQUEST_METHOD": method,
+                "PATH_INFO": path.encode().decode("latin-1"),
+                "SCRIPT_NAME": "",
+                "QUERY_STRING": "",
+                "SERVER_NAME": hostname,
+                "SERVER_PORT": port or ("443" if origin.scheme == "https" else "80"),
+                "SERVER_PROTOCOL": "HTTP/1.1",
+                "HTTP_HOST": origin.host,
+                "HTTP_USER_AGENT": origin.headers.get("user-agent", ""),
+                "REMOTE_ADDR": origin.address,
+                "wsgi.input": BytesIO(),
+                "wsgi.url_scheme": origin.scheme,
+            }
+        )
+        self.user = user
+        self.GET: Any = QueryDict(mutable=True)
+        self._post: Any = QueryDict(mutable=True)
+        self._files: Any = MultiValueDict()
+        self._messages = CollectedMessages(self)
+        # The token in the Authorization header is the proof; there is no cookie that another page could ride on.
+        self._dont_enforce_csrf_checks = True
+
+    @cached_property
+    def session(self) -> Any:  # type: ignore[override]
+        return import_module(settings.SESSION_ENGINE).SessionStore()
+
+    @property
+    def resolver_match(self) -> Any:
+        if "_match" not in self.__dict__:
+            try:
+                self.__dict__["_match"] = resolve(self.path_info)
+            except Resolver404:
+                self.__dict__["_match"] = None
+        return self.__dict__["_match"]
+
+    @resolver_match.setter
+    def resolver_match(self, value: Any) -> None:
+        if value is not None:
+            self.__dict__["_match"] = value
+
+    async def auser(self) -> Any:
+        return self.user
+
+    def messages(self) -> list[str]:
+        return self._messages.texts()
+
+
+def admin_path(site: Any, model: Any, view: str, *args: Any) -> str:
+    """Return the path of a model's page in this admin, or "/" where the site is in no URLconf."""
+    opts = model._meta
+    try:
+        return reverse(f"{site.name}:{opts.app_label}_{opts.model_name}_{view}", args=args, current_app=site.name)
+    except NoReverseMatch:
+        return "/"
+
+
+def fill(data: Any, values: Mapping[str, Any]) -> None:
+    """Put values, or lists of them, into a QueryDict as a browser would have sent them."""
+    for name, value in values.items():
+        data.setlist(name, [str(item) for item in value] if isinstance(value, list) else [str(value)])

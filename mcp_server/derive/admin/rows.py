@@ -1,0 +1,85 @@
+"""Turns rows into answers, in a number of queries that does not grow with them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from django.db.models import prefetch_related_objects
+
+from mcp_server.derive.admin.bound import Bound, model_field
+from mcp_server.derive.admin.values import label_of, plain, read
+
+MAX_DEPTH = 3
+MAX_TEXT = 200
+
+
+def identity(row: Any, unique: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what every row carries: its id, its label and its unique fields."""
+    return {"id": plain(row.pk), "label": label_of(row), **{name: plain(getattr(row, name)) for name in unique}}
+
+
+def listed(bound: Bound, rows: Sequence[Any], columns: Mapping[str, Any], *, can: bool = False) -> list[dict[str, Any]]:
+    """Return rows with these columns; long texts are cut, and what they refer to is fetched once for all rows."""
+    unique = bound.unique_fields()
+    fetch_relations(bound.model, rows, columns)
+
+    def one(row: Any) -> dict[str, Any]:
+        shown = identity(row, unique)
+        shown |= {name: cut(read(column, row, bound.admin)) for name, column in columns.items() if name not in shown}
+        return shown | ({"can": rights(bound, row)} if can else {})
+
+    return list(alike(rows, one))
+
+
+def alike(rows: Sequence[Any], render: Any) -> Iterator[Any]:
+    """Render every row; relations that rendering the first one fetched are fetched for the others in one go."""
+    if not rows:
+        return
+    before = set(_fetched(rows[0]))
+    first = render(rows[0])
+    missing = [path for path in _fetched(rows[0]) if path not in before]
+    if missing and len(rows) > 1:
+        prefetch_related_objects(list(rows[1:]), *missing)
+    yield first
+    for row in rows[1:]:
+        yield render(row)
+
+
+def fetch_relations(model: Any, rows: Sequence[Any], columns: Mapping[str, Any]) -> None:
+    fields = [model_field(model, column) for column in columns.values()]
+    # An annotation may hide behind a field's name; only what the model itself relates to is fetched.
+    names = [field.name for field in fields if field is not None and field.is_relation and _fetchable(field)]
+    if rows and names:
+        prefetch_related_objects(list(rows), *names)
+
+
+def _fetchable(field: Any) -> bool:
+    return bool(field.concrete or field.many_to_many) and bool(field.related_model)
+
+
+def _fetched(row: Any, depth: int = 1) -> list[str]:
+    """Return the paths of single relations whose rows are in memory."""
+    paths = []
+    for name, related in sorted(row._state.fields_cache.items()):
+        if related is None or not hasattr(related, "_state") or not _is_single(row, name):
+            continue
+        paths.append(name)
+        if depth < MAX_DEPTH:
+            paths += [f"{name}__{path}" for path in _fetched(related, depth + 1)]
+    return paths
+
+
+def _is_single(row: Any, name: str) -> bool:
+    return any(field.name == name and (field.many_to_one or field.one_to_one) for field in row._meta.get_fields())
+
+
+def rights(bound: Bound, row: Any) -> dict[str, bool]:
+    """Return what the caller may do to this row, by the ModelAdmin's own rules."""
+    admin, request = bound.admin, bound.request
+    return {
+        "change": bool(admin.has_change_permission(request, row)),
+        "delete": bool(admin.has_delete_permission(request, row)),
+    }
+
+
+def cut(value: Any) -> Any:
+    return f"{value[:MAX_TEXT]}…" if isinstance(value, str) and len(value) > MAX_TEXT else value

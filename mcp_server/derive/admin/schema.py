@@ -1,0 +1,164 @@
+"""JSON schemas from the admin's forms: types, choices, bounds and help, in few bytes."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+from django.core.validators import FileExtensionValidator, MaxValueValidator, MinValueValidator
+from django.forms.models import ModelChoiceField, ModelMultipleChoiceField
+
+from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.inlines import Inline, formsets_of, inlines_of
+from mcp_server.derive.admin.values import plain, text_of
+
+MAX_CHOICES = 25
+MAX_HELP = 80
+MAX_HELP_AGAIN = 50
+# Bounds a column has anyway tell nobody anything.
+COLUMN_LIMIT = 2**31 - 1
+STRINGS: list[tuple[Any, dict[str, Any]]] = [
+    (forms.EmailField, {"type": "string", "format": "email"}),
+    (forms.URLField, {"type": "string", "format": "uri"}),
+    (forms.UUIDField, {"type": "string", "format": "uuid"}),
+    (forms.DateTimeField, {"type": "string", "format": "date-time"}),
+    (forms.SplitDateTimeField, {"type": "string", "format": "date-time"}),
+    (forms.DateField, {"type": "string", "format": "date"}),
+    (forms.TimeField, {"type": "string", "format": "time"}),
+    (forms.DurationField, {"type": "string", "description": "[days] HH:MM:SS"}),
+]
+
+
+def values_schema(bound: Bound, row: Any = None, *, change: bool = False, full: bool = False) -> dict[str, Any]:
+    """Return the schema of what create or update takes: the form's fields and the inlines' rows."""
+    form = bound.admin.get_form(bound.request, row, change=change)
+    fields = {
+        name: field for name, field in form.base_fields.items() if not field.disabled and bound.exposed.takes(name)
+    }
+    properties = {name: field_schema(bound, field, change=change, full=full) for name, field in fields.items()}
+    for inline in inlines_of(bound, formsets_of(bound, row)):
+        rights = inline.rights(bound.request, row)
+        if bound.exposed.takes(inline.name) and any(rights.values()):
+            properties[inline.name] = inline_schema(bound, inline, rights, change=change, full=full)
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
+    required = [name for name, field in fields.items() if field.required and field.initial is None]
+    if not change and required:
+        schema["required"] = required
+    return schema
+
+
+def inline_schema(
+    bound: Bound, inline: Inline, rights: Mapping[str, bool], *, change: bool, full: bool
+) -> dict[str, Any]:
+    form = inline.formset.form
+    shown = inline.fields(bound.request, None)
+    fields = {name: field for name, field in form.base_fields.items() if name in shown and not field.disabled}
+    properties = {name: field_schema(bound, field, change=False, full=full) for name, field in fields.items()}
+    if change:
+        properties |= {"id": {}} if rights["change"] or rights["delete"] else {}
+        properties |= {"delete": {"const": True}} if rights["delete"] else {}
+    items: dict[str, Any] = {"type": "object", "properties": properties}
+    schema: dict[str, Any] = {"type": "array", "items": items}
+    formset = inline.formset
+    if formset.min_num and formset.validate_min and not change:
+        schema["minItems"] = formset.min_num
+    if full and formset.max_num is not None and formset.max_num < 1000:
+        schema["maxItems"] = formset.max_num
+    return schema
+
+
+def field_schema(bound: Bound, field: Any, *, change: bool, full: bool) -> dict[str, Any]:
+    """Return the schema of one form field; `change` lets numbers be relative, `full` adds labels and defaults."""
+    schema = dict(_typed(bound, field, full=full))
+    if change and isinstance(field, forms.IntegerField | forms.DecimalField) and "type" in schema:
+        schema["type"] = [schema["type"], "object"]
+    text = text_of(str(field.help_text or "")) if not isinstance(field, ModelMultipleChoiceField) else ""
+    # What create says at length, update says again in short; describe says all of it.
+    limit = len(text) if full else MAX_HELP_AGAIN if change else MAX_HELP
+    parts = [schema.pop("description", ""), text if len(text) <= limit else f"{text[:limit].rstrip()}…"]
+    if full and (label := str(field.label or "")):
+        schema["title"] = text_of(label)
+    if described := ". ".join(part.rstrip(".") for part in parts if part):
+        schema["description"] = described
+    if full and field.required:
+        schema["required"] = True
+    if full and (initial := _initial(field)) is not None:
+        schema["default"] = initial
+    return schema
+
+
+def _typed(bound: Bound, field: Any, *, full: bool) -> dict[str, Any]:
+    if isinstance(field, ModelMultipleChoiceField):
+        return {"type": "array", "description": target(bound, field)}
+    if isinstance(field, ModelChoiceField):
+        return {"description": target(bound, field)}
+    if isinstance(field, forms.MultipleChoiceField):
+        return {"type": "array", "items": _choices(field.choices, full=full)}
+    if isinstance(field, forms.NullBooleanField | forms.BooleanField):
+        return {"type": "boolean"}
+    if isinstance(field, forms.ChoiceField):
+        return _choices(field.choices, full=full)
+    if isinstance(field, forms.FileField):
+        return {"type": "object", "description": _file(field)}
+    if isinstance(field, forms.JSONField):
+        return {"description": "JSON"}
+    for kind, schema in STRINGS:
+        if isinstance(field, kind):
+            return schema
+    return _number(field) or _text(field)
+
+
+def _number(field: Any) -> dict[str, Any] | None:
+    if isinstance(field, forms.DecimalField):
+        places = field.decimal_places
+        return {"type": "string", "description": f"Decimal, {places} places" if places is not None else "Decimal"}
+    if isinstance(field, forms.FloatField):
+        return {"type": "number"} | _bounds(field)
+    return {"type": "integer"} | _bounds(field) if isinstance(field, forms.IntegerField) else None
+
+
+def _bounds(field: Any) -> dict[str, Any]:
+    lowest = [v.limit_value for v in field.validators if isinstance(v, MinValueValidator)]
+    highest = [v.limit_value for v in field.validators if isinstance(v, MaxValueValidator)]
+    found = {"minimum": max((v for v in lowest if not callable(v)), default=None)}
+    found["maximum"] = min((v for v in highest if not callable(v)), default=None)
+    return {name: plain(v) for name, v in found.items() if v is not None and abs(v) < COLUMN_LIMIT}
+
+
+def _text(field: Any) -> dict[str, Any]:
+    limit = getattr(field, "max_length", None)
+    return {"type": "string"} | ({"maxLength": limit} if limit else {})
+
+
+def _choices(choices: Any, *, full: bool) -> dict[str, Any]:
+    pairs = flat(choices)
+    if len(pairs) > MAX_CHOICES and not full:
+        return {"description": f"One of {len(pairs)} choices, see describe"}
+    labels = [f"{key}={label}" for key, label in pairs if str(key).lower() != label.lower()]
+    told = {"description": ", ".join(labels)} if labels and full else {}
+    return {"enum": [plain(key) for key, _ in pairs]} | told
+
+
+def flat(choices: Iterable[Any]) -> list[tuple[Any, str]]:
+    """Return the choices without their groups and without the empty one."""
+    pairs: list[tuple[Any, str]] = []
+    for key, label in choices:
+        pairs += flat(label) if isinstance(label, list | tuple) else [(key, str(label))]
+    return [(key, label) for key, label in pairs if key not in (None, "")]
+
+
+def _file(field: Any) -> str:
+    found = [v.allowed_extensions for v in field.validators if isinstance(v, FileExtensionValidator)]
+    kinds = f", {'/'.join(found[0])}" if found and found[0] and len(found[0]) < 10 else ""
+    return f"File: name, base64 content{kinds}"
+
+
+def target(bound: Bound, field: Any) -> str:
+    """Return what a foreign key points to, by the noun its tools have."""
+    model = field.queryset.model
+    peer = bound.exposed.peers.get(model)
+    return f"FK {peer.noun if peer else model._meta.model_name}"
+
+
+def _initial(field: Any) -> Any:
+    value = field.initial() if callable(field.initial) else field.initial
+    return None if value in (None, "", [], {}) or hasattr(value, "tzinfo") else plain(value)

@@ -1,0 +1,213 @@
+"""What a tool says of itself: a short description and the schema of its arguments."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from django.db import connections
+
+from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.describe import sample
+from mcp_server.derive.admin.filters import field_filters, parameter_filters
+from mcp_server.derive.admin.listing import MAX_ROWS, sortable
+from mcp_server.derive.admin.reading import relations
+from mcp_server.derive.admin.schema import flat, values_schema
+from mcp_server.derive.admin.values import name_of
+
+logger = logging.getLogger(__name__)
+
+MAX_COLUMNS = 6
+LIMIT = {"type": "integer", "description": f"1-{MAX_ROWS}"}
+OFFSET = {"type": "integer", "description": "Skip"}
+DRY_RUN = {"type": "boolean", "description": "Only show"}
+FIELDS = {"type": "array", "description": "Only these"}
+CAN = {"type": "boolean", "description": "Add rights"}
+ROWS = {"type": "array", "description": "Ids or labels"}
+
+
+def description(bound: Bound, verb: str) -> str:
+    """Return the tool's description: what it does to which model, and where to look next."""
+    opts = bound.opts
+    one, many = str(opts.verbose_name), str(opts.verbose_name_plural)
+    texts = {
+        "describe": f"Fields, filters, rights of {many}.",
+        "list": f"List {many}{_columns(bound)}",
+        "get": f"One {one}, all fields.",
+        "create": f"Add a {one}.",
+        "update": f"Change one {one}; answers old and new. For more rows: {bound.exposed.tool_name('bulk')}.",
+        "delete": f"Delete one {one}; dry_run shows what goes with it.",
+        "bulk": f"All or nothing (atomic=false: each on its own): create, update or delete up to 100 {many}.",
+        "actions": f"Actions on {many}.",
+        "action": f"Run one on {many}; some ask first.",
+        "related": f"Rows around one {one}.",
+        "history": f"Changes of one {one}.",
+        "autocomplete": f"Find {many} or FK values.",
+    }
+    return texts[verb][:750]
+
+
+def _columns(bound: Bound) -> str:
+    with no_queries():
+        names = list(bound.columns())
+        return f": {', '.join(names[:MAX_COLUMNS])}{', …' if len(names) > MAX_COLUMNS else ''}"
+    return ""
+
+
+def parameters(bound: Bound, verb: str) -> dict[str, Any]:
+    """Return the argument schema of a verb."""
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    if verb in ("get", "update", "delete", "related", "history"):
+        properties |= naming(bound)
+    if verb in PARAMETERS:
+        properties |= PARAMETERS[verb](bound)
+    required += [name for name in ("values", "operation", "action") if name in properties and verb != "bulk"]
+    if verb == "bulk":
+        required = ["operation"]
+    if verb == "action":
+        required.append("ids")
+    schema: dict[str, Any] = {"type": "object"}
+    return schema | ({"properties": properties} if properties else {}) | ({"required": required} if required else {})
+
+
+def naming(bound: Bound) -> dict[str, Any]:
+    """Return the arguments that name one row: the id, or any unique field."""
+    unique: list[str] = []
+    with no_queries():
+        unique = bound.unique_fields()
+    return {"id": {"description": "Or label"}} | {name: {"description": "Or this"} for name in unique}
+
+
+def _list(bound: Bound) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with no_queries():
+        if bound.admin.get_search_fields(bound.request):
+            found["search"] = {"type": "string", "description": "Words"}
+    with no_queries():
+        text = "Also __gte, __lte, __icontains; FK: id or label"
+        found["filters"] = {"type": "object", "description": text, "properties": _filters(bound)}
+    with no_queries():
+        if columns := sortable(bound):
+            found["order"] = {"type": "array", "description": f"-{next(iter(columns))}: down"}
+    flags = {"type": "boolean"}
+    return found | {
+        "fields": FIELDS,
+        "limit": LIMIT,
+        "offset": OFFSET,
+        "count_only": flags | {"description": "No rows"},
+        **rights_shown(bound),
+    }
+
+
+def rights_shown(bound: Bound) -> dict[str, Any]:
+    """Return the argument that asks what may be done to a row, for callers who may do anything at all."""
+    admin, request = bound.admin, bound.request
+    return {"can": CAN} if admin.has_change_permission(request) or admin.has_delete_permission(request) else {}
+
+
+def _filters(bound: Bound) -> dict[str, Any]:
+    found: dict[str, Any] = {name: _lookups(bound, item) for name, item in parameter_filters(bound).items()}
+    declared = {name_of(item[0] if isinstance(item, list | tuple) else item) for item in _listed(bound)}
+    for name, field in field_filters(bound).items():
+        if name in declared or name == bound.admin.date_hierarchy:
+            choices = flat(getattr(field, "flatchoices", None) or ())
+            found[name] = {"enum": [key for key, _ in choices]} if 0 < len(choices) <= 12 else {}
+    return found
+
+
+def _listed(bound: Bound) -> Any:
+    return [item for item in bound.admin.get_list_filter(bound.request) if not isinstance(item, type)]
+
+
+def _lookups(bound: Bound, item: Any) -> dict[str, Any]:
+    with no_queries():
+        spec = item(bound.request, {}, bound.model, bound.admin)
+        keys = [str(key) for key, _ in spec.lookup_choices]
+        return {"enum": keys} if 0 < len(keys) <= 12 else {}
+    return {}
+
+
+def _values(bound: Bound, *, change: bool) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "object"}
+    with no_queries():
+        schema = values_schema(bound, sample(bound.model) if change else None, change=change)
+    keys = any(str(item.get("description", "")).startswith("FK") for item in schema.get("properties", {}).values())
+    hint = f"FK: id, label or unique field; see autocomplete_{bound.exposed.noun}. " if keys else ""
+    text = hint + ('Numbers may be {"add":-3} or {"multiply":"1.1"}.' if change else "")
+    schema["description"] = text.strip() or ("Only what changes" if change else "The fields")
+    return {"values": schema, "dry_run": DRY_RUN}
+
+
+def _bulk(bound: Bound) -> dict[str, Any]:
+    return {
+        "operation": {"enum": ["create", "update", "delete"], "description": "Which"},
+        "ids": ROWS,
+        "values": {"type": "object", "description": f"update: of all ids, see update_{bound.exposed.noun}"},
+        "items": {"type": "array", "description": "create: values; update: {id, values}"},
+        "atomic": {"type": "boolean", "description": "Or true"},
+        "dry_run": DRY_RUN,
+    }
+
+
+def _action(bound: Bound) -> dict[str, Any]:
+    names: list[str] = []
+    with no_queries():
+        names = [str(name) for name in bound.admin.get_actions(bound.request)]
+    return {
+        "action": {"enum": names, "description": "Which"} if names else {"type": "string", "description": "Which"},
+        "ids": ROWS,
+        "confirm": {"type": "boolean", "description": "Yes"},
+        "parameters": {"type": "object", "description": "Answers"},
+        "dry_run": DRY_RUN,
+    }
+
+
+def _related(bound: Bound) -> dict[str, Any]:
+    names: list[str] = []
+    with no_queries():
+        names = list(relations(bound))
+    return {"relation": {"enum": names, "description": "Else counts"}, "offset": OFFSET}
+
+
+def _autocomplete(bound: Bound) -> dict[str, Any]:
+    return {
+        "search": {"type": "string", "description": "Words"},
+        "field": {"type": "string", "description": "A FK"},
+        "offset": OFFSET,
+    }
+
+
+PARAMETERS: dict[str, Any] = {
+    "list": _list,
+    "get": lambda bound: {"fields": FIELDS, **rights_shown(bound)},
+    "create": lambda bound: _values(bound, change=False),
+    "update": lambda bound: _values(bound, change=True),
+    "delete": lambda bound: {"dry_run": DRY_RUN},
+    "bulk": _bulk,
+    "action": _action,
+    "related": _related,
+    "history": lambda bound: {"offset": OFFSET},
+    "autocomplete": _autocomplete,
+}
+
+
+class QueryRefusedError(RuntimeError):
+    """A schema is made when the server starts, perhaps before there is a database."""
+
+
+@contextmanager
+def no_queries() -> Iterator[None]:
+    """Let the project's code say what it can without the database; what it cannot is left to describe."""
+
+    def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        raise QueryRefusedError
+
+    with ExitStack() as stack:
+        for connection in connections.all(initialized_only=True):
+            stack.enter_context(connection.execute_wrapper(refuse))
+        try:
+            yield
+        except Exception:
+            # The project's own hooks may fail for a user without a row; the tool works all the same.
+            logger.debug("A part of a tool's schema is left to describe", exc_info=True)

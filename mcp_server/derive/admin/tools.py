@@ -1,0 +1,248 @@
+"""The tools: one class, one verb each, and the function that registers them."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django.contrib import admin as django_admin
+from django.contrib.auth import get_permission_codename, get_user_model
+from fastmcp import FastMCP
+from fastmcp.server.dependencies import get_context
+from fastmcp.tools import Tool, ToolResult
+from mcp_types import TextContent, ToolAnnotations
+from pydantic import PrivateAttr
+from pydantic_core import to_json
+
+from mcp_server.context import require_mcp_user
+from mcp_server.derive.admin import actions, bulk, deleting, describe, listing, reading, writing
+from mcp_server.derive.admin.arguments import checked
+from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.exposure import DEFAULT_EXCLUDE, Exposed, find_exposed
+from mcp_server.derive.admin.refusal import RefusalError
+from mcp_server.derive.admin.texts import description, parameters
+from mcp_server.derive.registration import add_derived_tools
+from mcp_server.derive.requests import Origin, current_origin
+from mcp_server.errors import expected_errors
+from mcp_server.orm import in_database
+from mcp_server.permissions import META_KEY
+from tokens.models import MCPToken
+
+logger = logging.getLogger(__name__)
+
+Verb = Callable[[Bound, Mapping[str, Any]], Any]
+READ = ToolAnnotations(read_only_hint=True)
+ADD = ToolAnnotations(destructive_hint=False)
+CHANGE = ToolAnnotations(destructive_hint=True)
+
+RUN: dict[str, Verb] = {
+    "describe": describe.describe,
+    "list": listing.list_rows,
+    "get": reading.get_row,
+    "create": writing.create,
+    "update": writing.update,
+    "delete": deleting.delete,
+    "bulk": bulk.bulk,
+    "actions": actions.list_actions,
+    "action": actions.run_action,
+    "related": reading.related_rows,
+    "history": reading.history,
+    "autocomplete": reading.autocomplete,
+}
+NEEDS = {"create": ["add"], "update": ["change"], "delete": ["delete"], "bulk": ["add", "change", "delete"]}
+SAME_FOR_ALL = ("describe", "delete", "actions", "history", "autocomplete")
+
+
+# Lists are asked for on any transport; what a ModelAdmin shows does not hang on the address.
+NOWHERE = Origin("localhost", "http", "127.0.0.1")
+
+
+class DerivedTool(Tool):
+    """Runs one synchronous function on the message's database thread; its own rule decides who sees it."""
+
+    def get_meta(self) -> dict[str, Any]:
+        # What a client can use of it; an empty list of tags in every tool is only bytes.
+        return dict(self.meta_for_clients())
+
+    def meta_for_clients(self) -> Mapping[str, Any]:
+        return {}
+
+    def answer(self, user: Any, origin: Origin, arguments: Mapping[str, Any]) -> Any:
+        raise NotImplementedError
+
+    async def run(self, arguments: dict[str, Any]) -> ToolResult:
+        user = await require_mcp_user(get_context())
+        given = checked(self.parameters, arguments)
+        with expected_errors():
+            answer = await in_database(self.answer, user, current_origin(), given)
+        if isinstance(answer, ToolResult):
+            return answer
+        # One line without spaces: the text is what most clients hand to the model.
+        return ToolResult(content=[TextContent(type="text", text=to_json(answer).decode())], structured_content=answer)
+
+
+class AdminTool(DerivedTool):
+    """One verb on one model of an admin site."""
+
+    _exposed: Exposed = PrivateAttr()
+    _verb: str = PrivateAttr()
+
+    @classmethod
+    def of(cls, exposed: Exposed, verb: str, user: Any) -> "AdminTool":
+        """Build the tool as this user has it: the registered one for the most permitted, listed ones for the caller."""
+        bound = Bound(exposed, user, NOWHERE)
+        reading_only = verb not in NEEDS and verb != "action"
+        tool = cls(
+            name=exposed.tool_name(verb),
+            description=description(bound, verb),
+            parameters=parameters(bound, verb),
+            output_schema={"type": "object"},
+            annotations=READ if reading_only else ADD if verb == "create" else CHANGE,
+        )
+        tool._exposed, tool._verb = exposed, verb
+        return tool
+
+    @property
+    def exposed(self) -> Exposed:
+        return self._exposed
+
+    @property
+    def verb(self) -> str:
+        return self._verb
+
+    def meta_for_clients(self) -> Mapping[str, Any]:
+        opts = self._exposed.model._meta
+        verbs = NEEDS.get(self._verb, ["view"])
+        names = [f"{opts.app_label}.{get_permission_codename(verb, opts)}" for verb in verbs]
+        # Any of several is enough for bulk; which of them, each row decides.
+        return {META_KEY: {"permissions": names, "object_rule": self._exposed.has_row_rules}}
+
+    def visible_to(self, user: Any) -> bool:
+        bound = Bound(self._exposed, user, NOWHERE)
+        return bool(self._exposed.site.has_permission(bound.request)) and self._allowed(bound)
+
+    def seen_by(self, user: Any) -> "AdminTool":
+        """Return the tool with the arguments this caller may use; remembered for a minute."""
+        if self._verb in SAME_FOR_ALL:
+            return self
+        return views.get((self.name, id(self), caller_key(user)), lambda: self.of(self._exposed, self._verb, user))
+
+    def _allowed(self, bound: Bound) -> bool:
+        admin, request = bound.admin, bound.request
+        if needed := NEEDS.get(self._verb):
+            return any(getattr(admin, f"has_{verb}_permission")(request) for verb in needed)
+        sees = bool(admin.has_view_or_change_permission(request))
+        if self._verb == "describe":
+            return sees or bool(admin.has_add_permission(request))
+        if self._verb in ("action", "actions"):
+            # An action may write whatever it likes: a token for reading runs none, so there is none to list.
+            return sees and not is_for_reading(bound.user) and bool(actions.offered(bound))
+        return sees and (self._verb != "related" or bool(reading.relations(bound)))
+
+    def answer(self, user: Any, origin: Origin, arguments: Mapping[str, Any]) -> Any:
+        bound = Bound(self._exposed, user, origin)
+        if not self._exposed.site.has_permission(bound.request) or not self._allowed(bound):
+            raise RefusalError("Your user may not do this.")
+        return RUN[self._verb](bound, arguments)
+
+
+def is_for_reading(user: Any) -> bool:
+    """Tell whether the caller's token lets it only read."""
+    return getattr(getattr(user, "_narrowing", None), "access", None) == MCPToken.AccessLevel.READ
+
+
+class Views:
+    """The tools as callers see them, bounded and short-lived: a form may depend on more than permissions."""
+
+    def __init__(self, size: int = 2_000, seconds: float = 60.0) -> None:
+        self.size, self.seconds = size, seconds
+        self._kept: dict[Any, tuple[float, AdminTool]] = {}
+
+    def get(self, key: Any, make: Callable[[], AdminTool]) -> AdminTool:
+        now = time.monotonic()
+        kept = self._kept.get(key)
+        if kept is None or kept[0] < now:
+            if len(self._kept) >= self.size:
+                self._kept.clear()
+            kept = self._kept[key] = (now + self.seconds, make())
+        return kept[1]
+
+
+views = Views()
+
+
+def caller_key(user: Any) -> Any:
+    """Return what decides how a caller sees the tools: who it is, and which permissions are left of theirs."""
+    names = user.get_all_permissions() if hasattr(user, "get_all_permissions") else ()
+    return (user.pk, getattr(user, "is_superuser", False), getattr(user, "is_staff", False), frozenset(names))
+
+
+class FindModels(DerivedTool):
+    """Tells which models there are; one for all registered sites."""
+
+    _tools: list[Exposed] = PrivateAttr(default_factory=list)
+    _known: list[tuple[Any, Any]] = PrivateAttr(default_factory=list)
+
+    @classmethod
+    def empty(cls) -> "FindModels":
+        return cls(
+            name="find_models",
+            description="Find the models you may use here; their tools are list_<model>, get_<model>, … Start here.",
+            parameters={
+                "type": "object",
+                "properties": {"search": {"type": "string", "description": "Part of a name"}},
+            },
+            output_schema={"type": "object", "properties": {"models": {"type": "array"}}},
+            annotations=READ,
+        )
+
+    def visible_to(self, user: Any) -> bool:
+        return bool(describe.find_models(self._tools, self._known, user, NOWHERE)["models"])
+
+    def answer(self, user: Any, origin: Origin, arguments: Mapping[str, Any]) -> Any:
+        return describe.find_models(self._tools, self._known, user, origin, arguments.get("search", ""))
+
+    def add(self, tools: Iterable[Exposed], known: Iterable[tuple[Any, Any]]) -> None:
+        self._tools += tools
+        self._known += known
+
+
+def register_admin_tools(
+    mcp: FastMCP[Any],
+    site: Any = None,
+    *,
+    direct: bool = True,
+    include: Iterable[Any] | None = None,
+    exclude: Iterable[Any] = DEFAULT_EXCLUDE,
+) -> list[str]:
+    """Register tools for every model of an admin site and return their names.
+
+    `direct=False` makes tools only for models whose ModelAdmin says mcp_expose = True; find_models knows the rest.
+    `include` and `exclude` take app labels, "app.model" or model classes; include opens what exclude closes by default.
+    """
+    site = site or django_admin.site
+    exposed, hidden = find_exposed(site, direct=direct, include=include, exclude=exclude)
+    user = most_permitted_user()
+    tools = [AdminTool.of(item, verb, user) for item in exposed for verb in item.verbs]
+    names = add_derived_tools(mcp, tools)
+    return names + _register_find_models(mcp, exposed, [(site, model) for model in hidden])
+
+
+def _register_find_models(mcp: FastMCP[Any], exposed: list[Exposed], known: list[tuple[Any, Any]]) -> list[str]:
+    own = [tool for tool in mcp._local_provider._components.values() if isinstance(tool, FindModels)]
+    if own:
+        own[0].add(exposed, known)
+        return []
+    tool = FindModels.empty()
+    tool.add(exposed, known)
+    return add_derived_tools(mcp, [tool])
+
+
+def most_permitted_user() -> Any:
+    """Return a user in memory only, for whom every ModelAdmin shows all it has."""
+    model = get_user_model()
+    user: Any = model()
+    for name in ("is_active", "is_staff", "is_superuser"):
+        if hasattr(model, name):
+            setattr(user, name, True)
+    return user

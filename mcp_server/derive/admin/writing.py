@@ -1,0 +1,375 @@
+"""Creates and changes rows through the admin's own add and change views."""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+from django.contrib.admin.utils import quote
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
+from django.db import DatabaseError, models, router, transaction
+from django.db.models import ProtectedError, RestrictedError
+
+from mcp_server.derive.admin.bound import Bound, model_field
+from mcp_server.derive.admin.convert import is_relative
+from mcp_server.derive.admin.forms import Partial
+from mcp_server.derive.admin.inlines import formsets_of, inlines_of
+from mcp_server.derive.admin.lookup import find_row
+from mcp_server.derive.admin.refusal import RefusalError
+from mcp_server.derive.admin.request import fill
+from mcp_server.derive.admin.rows import identity
+from mcp_server.derive.admin.values import label_of, plain, read
+
+R = TypeVar("R")
+
+logger = logging.getLogger(__name__)
+
+
+class FormRefusedError(Exception):
+    """The admin shows its form again; leaving the view this way rolls its transaction back."""
+
+    def __init__(self, form: Any, formsets: Iterable[Any]) -> None:
+        super().__init__()
+        self.form, self.formsets = form, list(formsets)
+
+
+def transact(bound: Bound, work: Callable[[], R], *, dry_run: bool = False) -> R:
+    """Do the work in one transaction of the model's database and the log's; a dry run is rolled back."""
+    from django.contrib.admin.models import LogEntry
+
+    databases = sorted({router.db_for_write(bound.model), router.db_for_write(LogEntry)})
+    try:
+        with ExitStack() as stack:
+            for using in databases:
+                stack.enter_context(transaction.atomic(using=using))
+            result = work()
+            if dry_run:
+                for using in databases:
+                    transaction.set_rollback(True, using=using)
+            return result
+    except (ProtectedError, RestrictedError) as error:
+        raise RefusalError(blocked_text(error)) from error
+    except DatabaseError as error:
+        # What the database said names tables and values: that is for the log.
+        logger.info("The database refused a write of %s", bound.opts.label, exc_info=True)
+        raise RefusalError(
+            f"The database refused this {bound.opts.verbose_name}: it breaks a rule, such as a value that must be "
+            "unique or in range. Nothing was changed."
+        ) from error
+
+
+def blocked_text(error: Any) -> str:
+    blocking = getattr(error, "protected_objects", None) or getattr(error, "restricted_objects", None) or ()
+    counts: dict[str, int] = {}
+    for row in blocking:
+        name = str(row._meta.verbose_name)
+        counts[name] = counts.get(name, 0) + 1
+    named = ", ".join(f"{number} x {name}" for name, number in counts.items())
+    return f"Refused: other rows depend on it ({named or 'protected rows'}). Nothing was changed."
+
+
+def create(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer the create tool."""
+    dry_run = bool(arguments.get("dry_run"))
+
+    def work() -> dict[str, Any]:
+        write = Write(bound, None, arguments["values"], dry_run=dry_run)
+        row = write.save()
+        answer = {"created": identity(row, bound.unique_fields())}
+        return answer | ({"values": write.values_of(row)} if dry_run else {}) | write.said()
+
+    return transact(bound, work, dry_run=dry_run) | ({"dry_run": True} if dry_run else {})
+
+
+def update(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer the update tool."""
+    dry_run, values = bool(arguments.get("dry_run")), arguments["values"]
+
+    def work() -> dict[str, Any]:
+        row = find_row(bound, arguments)
+        return update_row(bound, row, values, dry_run=dry_run)
+
+    return transact(bound, work, dry_run=dry_run) | ({"dry_run": True} if dry_run else {})
+
+
+def update_row(bound: Bound, row: Any, values: Mapping[str, Any], *, dry_run: bool) -> dict[str, Any]:
+    if any(map(is_relative, values.values())):
+        row = locked(bound, row)
+    write = Write(bound, row, values, dry_run=dry_run)
+    before = identity(row)
+    saved = write.save()
+    changed = write.changes(saved)
+    answer = {"updated": identity(saved) if changed else before, "changed": changed} | write.said()
+    return answer if changed else answer | {"note": "Nothing changed: these were the values already."}
+
+
+def locked(bound: Bound, row: Any) -> Any:
+    """Return the row as it is behind a lock, so that two relative changes at once both count."""
+    rows = bound.model._base_manager.using(router.db_for_write(bound.model)).select_for_update()
+    list(rows.filter(pk=row.pk).values_list("pk"))
+    return bound.admin.get_object(bound.request, str(row.pk)) or row
+
+
+class Write:
+    """One run of the admin's add or change view, watched: what it saved, what it logged, what it refused."""
+
+    def __init__(self, bound: Bound, row: Any, values: Mapping[str, Any], *, dry_run: bool = False) -> None:
+        self.bound, self.row, self.dry_run = bound, row, dry_run
+        self.before = {} if row is None else stored(row)
+        self.form: Any = None
+        self.formsets: list[Any] = []
+        self.saved: Any = None
+        bound.request = bound.new_request(*(("add",) if row is None else ("change", quote(row.pk))))
+        self.check_permission()
+        # Built once, though the view asks again: a formset class costs more than the rest of a small form.
+        self._inlines = list(formsets_of(bound, row))
+        writable = [item for item in inlines_of(bound, self._inlines) if bound.exposed.takes(item.name)]
+        self.partial = Partial(bound, row, values, {item.name: item for item in writable})
+        if row is None:
+            self.partial.initial = bound.admin.get_changeform_initial_data(bound.request)
+
+    def check_permission(self) -> None:
+        """Refuse in words what the view would refuse with a bare 403."""
+        admin, request, opts = self.bound.admin, self.bound.request, self.bound.opts
+        if self.row is None:
+            if not admin.has_add_permission(request):
+                raise PermissionDenied(f"You may not add {opts.verbose_name_plural}.")
+        elif not admin.has_change_permission(request, self.row):
+            raise PermissionDenied(refused(self.bound, self.row, "change"))
+
+    def save(self) -> Any:
+        """Run the view and return the row it saved; raises RefusalError with the errors of each field."""
+        bound, view = self.bound, ("add",) if self.row is None else ("change", quote(self.row.pk))
+        bound.request = bound.new_request(*view, method="POST")
+        fill(bound.request.POST, {"_save": "Save"})
+        admin = self._watched()
+        try:
+            if self.row is None:
+                admin.add_view(bound.request)
+            else:
+                admin.change_view(bound.request, str(quote(self.row.pk)))
+        except FormRefusedError as error:
+            raise RefusalError(refusal_text(error)) from None
+        except PermissionDenied as error:
+            raise PermissionDenied(str(error) or refused(bound, self.row, "change" if self.row else "add")) from error
+        if self.saved is None:
+            told = " ".join(bound.request.messages()) or "the admin's page did not save it."
+            raise RefusalError(f"Not saved: {told}")
+        self._check_taken()
+        return self.saved
+
+    def _watched(self) -> Any:
+        """Return a copy of the ModelAdmin whose hooks report here before and after they do their own work."""
+        from copy import copy
+
+        own, admin = self.bound.admin, copy(self.bound.admin)
+        if self.row is not None:
+            admin.get_object = lambda request, object_id, from_field=None: self.row
+        admin.get_form = lambda *args, **kwargs: self.partial.form_class(own.get_form(*args, **kwargs))
+        admin.get_formsets_with_inlines = self._formsets
+        admin.construct_change_message = self._watch_message(own.construct_change_message)
+        admin.log_addition = self._watch_log(own.log_addition, always=True)
+        admin.log_change = self._watch_log(own.log_change)
+        admin.render_change_form = self._refuse
+        if self.dry_run:
+            admin.save_model = without_files(own.save_model, lambda obj, *rest: [obj])
+            admin.save_formset = without_files(
+                own.save_formset, lambda form, formset, *rest: [item.instance for item in formset.forms]
+            )
+        return admin
+
+    def _formsets(self, request: Any, obj: Any = None) -> Any:
+        for formset, inline in self._inlines:
+            yield self.partial.formset_class(formset), inline
+
+    def _refuse(self, request: Any, context: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        formsets = [item.formset for item in context["inline_admin_formsets"]]
+        raise FormRefusedError(context["adminform"].form, formsets)
+
+    def _watch_message(self, own: Any) -> Any:
+        def construct(request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
+            self.form, self.formsets = form, list(formsets or ())
+            return own(request, form, formsets, add)
+
+        return construct
+
+    def _watch_log(self, own: Any, *, always: bool = False) -> Any:
+        def log(request: Any, obj: Any, message: Any) -> Any:
+            self.saved = obj
+            changed = {} if always else self.changes(obj)
+            if not (always or changed or message):
+                # A write that changes nothing is no change.
+                return None
+            return own(request, obj, message if always else with_values(message, changed))
+
+        return log
+
+    def changes(self, row: Any) -> dict[str, Any]:
+        """Return [old, new] of every field of the row that changed, and what happened to the inlines' rows."""
+        return self.field_changes(row) | self._inline_changes()
+
+    def field_changes(self, row: Any) -> dict[str, Any]:
+        if not hasattr(self, "_changes"):
+            self._changes = dict(self._field_changes(row))
+        return self._changes
+
+    def _field_changes(self, row: Any) -> Iterable[tuple[str, Any]]:
+        form = self.form
+        for name in form.changed_data if form is not None else ():
+            if self.bound.exposed.shows(name):
+                yield name, [form.mcp_old.get(name), new_value(form, name, row)]
+            else:
+                yield name, ["[secret]", "[secret]"]
+        done = set(form.changed_data if form is not None else ())
+        now = stored(row)
+        for name in self.bound.visible(self.before.keys() & self.bound.declared()):
+            field = model_field(self.bound.model, name)
+            if name not in done and self.before[name] != now.get(name, self.before[name]) and not is_clock(field):
+                yield name, [plain(self.before[name], field), plain(now[name], field)]
+
+    def _inline_changes(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        names = {item.prefix: name for name, item in self.partial.inlines.items()}
+        for formset in self.formsets:
+            done: dict[str, Any] = {
+                "added": [identity(row) for row in getattr(formset, "new_objects", ())],
+                "changed": [inline_change(formset, row) for row, _ in getattr(formset, "changed_objects", ())],
+                "deleted": [label_of(row) for row in getattr(formset, "deleted_objects", ())],
+            }
+            if happened := {kind: rows for kind, rows in done.items() if rows}:
+                found[names.get(formset.prefix, formset.prefix)] = happened
+        return found
+
+    def values_of(self, row: Any) -> dict[str, Any]:
+        """Return what a created row would hold, field by field."""
+        fields = self.bound.visible(self.form.fields if self.form is not None else ())
+        values = {name: new_value(self.form, name, row) for name in fields}
+        return {name: value for name, value in values.items() if value not in (None, "", [])} | self._inline_changes()
+
+    def said(self) -> dict[str, Any]:
+        """Return what the admin's hooks told the user, without its own sentence about the saved row."""
+        told = [text for text in self.bound.request.messages() if label_of(self.saved) not in text]
+        return {"messages": told} if told else {}
+
+    def _check_taken(self) -> None:
+        """Refuse a success in which a value was left behind: the form took it, and the row does not have it."""
+        forms = [self.form, *(form for formset in self.formsets for form in formset.forms)]
+        for form in filter(None, forms):
+            for name in form.mcp_given:
+                if name in form.changed_data and name in form.cleaned_data and lost(form, name):
+                    raise RefusalError(f"{form.add_prefix(name)}: not taken: something keeps the old value.")
+
+
+def stored(row: Any) -> dict[str, Any]:
+    """Return the row's own columns as they are in memory, secrets included: for comparing only."""
+    deferred = row.get_deferred_fields()
+    fields = (field for field in row._meta.concrete_fields if field.attname not in deferred)
+    return {
+        field.name: str(value) if isinstance(value, models.fields.files.FieldFile) else value
+        for field in fields
+        for value in [getattr(row, field.attname)]
+    }
+
+
+def is_clock(field: Any) -> bool:
+    return bool(getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False))
+
+
+def new_value(form: Any, name: str, row: Any) -> Any:
+    field = model_field(type(row), name)
+    if field is None:
+        return plain(form.cleaned_data.get(name))
+    if field.many_to_many:
+        return plain(form.cleaned_data.get(name))
+    return read(name, row, None)
+
+
+def inline_change(formset: Any, row: Any) -> dict[str, Any]:
+    form = next(form for form in formset.forms if form.instance is row)
+    changed = {name: [form.mcp_old.get(name), new_value(form, name, row)] for name in form.changed_data}
+    return identity(row) | {"changed": changed}
+
+
+def lost(form: Any, name: str) -> bool:
+    """Tell whether the database still has the old value of a field that was to change."""
+    row, field = form.instance, model_field(type(form.instance), name)
+    if field is None or row.pk is None or (form.mcp_new and not form.prefix):
+        return False
+    if field.many_to_many:
+        wanted = {item.pk for item in form.cleaned_data[name]}
+        return wanted != set(getattr(row, name).values_list("pk", flat=True))
+    if not field.concrete or isinstance(field, models.FileField) or form.mcp_new:
+        return False
+    now = type(row)._base_manager.filter(pk=row.pk).values_list(field.attname, flat=True).first()
+    wanted = form.cleaned_data[name]
+    wanted = getattr(wanted, field.target_field.attname, wanted) if field.is_relation else wanted
+    return bool(now != wanted and plain(now, field) == _scalar(form.mcp_old.get(name)))
+
+
+def _scalar(value: Any) -> Any:
+    return value.get("id") if isinstance(value, dict) and "id" in value else value
+
+
+def with_values(message: Any, changes: Mapping[str, Any]) -> Any:
+    """Add old and new values to the admin's own change message; the admin shows it as before."""
+    if not isinstance(message, list):
+        return message
+    values = {name: pair for name, pair in changes.items() if isinstance(pair, list)}
+    inlines = (rows for rows in changes.values() if isinstance(rows, dict))
+    by_label = {row["label"]: row["changed"] for rows in inlines for row in rows.get("changed", ())}
+    return [_with_values(part, values, by_label) for part in message]
+
+
+def _with_values(part: Any, values: Any, by_label: Mapping[str, Any]) -> Any:
+    changed = part.get("changed")
+    if not isinstance(changed, dict):
+        return part
+    found = by_label.get(str(changed.get("object"))) if "name" in changed else values
+    return {"changed": {**changed, "values": json.loads(json.dumps(found, default=str))}} if found else part
+
+
+def without_files(own: Any, instances: Any) -> Any:
+    """Wrap a saving hook for a dry run: a storage cannot roll back, so files are named and not stored."""
+
+    def save(request: Any, *args: Any, **kwargs: Any) -> Any:
+        for row in instances(*args, *kwargs.values()):
+            for field in row._meta.concrete_fields:
+                file = getattr(row, field.attname) if isinstance(field, models.FileField) else None
+                if file and not file._committed:
+                    file.name, file._committed = field.generate_filename(row, file.name), True
+        return own(request, *args, **kwargs)
+
+    return save
+
+
+def refused(bound: Bound, row: Any, verb: str) -> str:
+    """Return one sentence that names the row and whether a permission or a rule for this row stands in the way."""
+    admin, opts = bound.admin, bound.opts
+    check = getattr(admin, f"has_{verb}_permission")
+    if row is None or not check(bound.request):
+        return f"You may not {verb} {opts.verbose_name_plural}: it needs {opts.app_label}.{verb}_{opts.model_name}."
+    rule = rule_of(type(admin))
+    return f"You may not {verb} {opts.verbose_name} {label_of(row)}: a rule for this row forbids it{rule}"
+
+
+def rule_of(admin_class: Any) -> str:
+    """Return what the ModelAdmin's own docstring says first, the best hint there is about its rules."""
+    text = (admin_class.__dict__.get("__doc__") or "").strip().partition("\n")[0]
+    return f" ({text.removesuffix('.')})." if text else "."
+
+
+def refusal_text(error: FormRefusedError) -> str:
+    """Return the form's errors, each after its field; those of inline rows after inline, number and field."""
+    sentences = list(form_errors(error.form, ""))
+    for formset in error.formsets:
+        sentences += [f"{formset.prefix}: {text}" for text in formset.non_form_errors()]
+        for form in formset.forms:
+            sentences += form_errors(form, f"{form.prefix}.".replace("-", ".", 1))
+    return " ".join(sentences) or "The form was refused."
+
+
+def form_errors(form: Any, prefix: str) -> Iterable[str]:
+    for name, texts in form.errors.items():
+        where = "" if name == NON_FIELD_ERRORS and not prefix else f"{prefix}{name}: ".replace(NON_FIELD_ERRORS, "row")
+        yield where + " ".join(str(text) for text in texts)

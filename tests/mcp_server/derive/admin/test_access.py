@@ -1,0 +1,175 @@
+"""Who sees and uses which tools, and how many bytes their list costs."""
+
+import logging
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+
+from mcp_server.checks import _problems
+from mcp_server.derive.admin import MCPAdminMixin, register_admin_tools
+from mcp_server.server import create_server
+from shop.models import Category, Tag
+from tests.mcp_server.derive.admin.conftest import FULL, VIEW_ALL, Caller
+
+pytestmark = pytest.mark.django_db
+
+READING = {"describe", "list", "get", "related", "history", "autocomplete"}
+
+
+def verbs(who, noun):
+    return {name.removesuffix(f"_{noun}") for name in who.tools() if name.endswith(f"_{noun}")}
+
+
+def test_the_superuser_gets_every_verb(boss):
+    everything = READING | {"create", "update", "delete", "bulk", "actions", "action"}
+    assert verbs(boss, "product") == everything
+    # Adjustments are added and never rewritten; nothing hangs on them.
+    assert verbs(boss, "stockadjustment") == everything - {"update", "delete", "related"}
+
+
+def test_a_viewer_reads_and_writes_nothing(caller):
+    viewer = caller("viewer", *VIEW_ALL)
+    assert verbs(viewer, "category") == READING
+    assert verbs(viewer, "product") == READING | {"actions", "action"}
+    assert viewer.tools()["action_product"].input_schema["properties"]["action"]["enum"] == ["export_csv"]
+    assert "Unknown tool" in viewer.refused("update_product", id=1, values={})
+
+
+@pytest.mark.parametrize(
+    ("permissions", "kind"), [((), {}), (FULL, {"staff": False}), ((), {"staff": False, "superuser": False})]
+)
+def test_who_the_admin_does_not_let_in_gets_nothing(caller, permissions, kind):
+    nobody = caller("nobody", *permissions, **kind)
+    assert nobody.tools() == {}
+    for tool in ("list_product", "find_models", "describe_tag"):
+        assert "Unknown tool" in nobody.refused(tool)
+
+
+def test_a_token_for_reading_reads_what_its_user_may(caller):
+    reader = caller("reader", *FULL, token={"access": "read"})
+    assert verbs(reader, "product") == READING
+    assert "Unknown tool" in reader.refused("create_tag", values={"name": "eco"})
+
+
+def test_a_token_may_be_cut_to_some_tools(caller):
+    few = caller("few", *FULL, token={"allowed_tools": ["list_tag"]})
+    assert list(few.tools()) == ["list_tag"]
+    assert few.call("list_tag") == {"rows": [], "total": 0}
+    assert "Unknown tool" in few.refused("create_tag", values={"name": "eco"})
+
+
+def test_a_schema_shows_the_caller_what_the_caller_may_write(boss, caller):
+    def fields(who):
+        return who.tools()["create_order"].input_schema["properties"]["values"]["properties"].keys()
+
+    assert fields(boss) == {"owner", "note", "lines"}
+    # Only who is in charge of all orders chooses an owner.
+    assert fields(caller("clerk", *FULL)) == {"note", "lines"}
+    update = boss.tools()["update_product"].input_schema["properties"]["values"]["properties"]
+    assert "stock" not in update
+
+
+def test_every_tool_is_annotated_described_and_says_whom_it_is_for(boss):
+    for name, tool in boss.tools().items():
+        assert tool.output_schema["type"] == "object"
+        assert 0 < len(tool.description) <= 750
+        if name != "find_models":
+            assert tool.meta["django"]["permissions"]
+            assert isinstance(tool.meta["django"]["object_rule"], bool)
+    tools = boss.tools()
+    assert tools["list_product"].annotations.read_only_hint
+    assert tools["delete_product"].annotations.destructive_hint
+    assert tools["create_product"].annotations.destructive_hint is False
+    assert tools["update_order"].meta["django"] == {"permissions": ["shop.change_order"], "object_rule": True}
+    assert tools["list_tag"].meta["django"]["permissions"] == ["shop.view_tag"]
+
+
+async def test_the_systems_own_check_of_tools_finds_nothing(server):
+    for tool in await server.list_tools(run_middleware=False):
+        assert list(_problems(tool)) == []
+
+
+def bytes_by_model(who):
+    sizes = {}
+    for name, tool in who.tools().items():
+        if name != "find_models":
+            noun = name.partition("_")[2]
+            sizes[noun] = sizes.get(noun, 0) + len(tool.model_dump_json(by_alias=True, exclude_none=True).encode())
+    return sizes
+
+
+def test_the_lists_stay_within_their_bytes(boss, caller):
+    read_only = bytes_by_model(caller("reader", *FULL, "shop.view_all_orders", token={"access": "read"}))
+    assert max(read_only.values()) <= 3000, read_only
+    viewer = bytes_by_model(caller("viewer", *VIEW_ALL))
+    assert sum(viewer.values()) / len(viewer) <= 3072, viewer
+    full = bytes_by_model(boss)
+    assert max(full.values()) <= 8192, full
+
+
+def server_of(site, **options):
+    mcp = create_server()
+    names = register_admin_tools(mcp, site, **options)
+    return mcp, names
+
+
+def test_the_models_of_accounts_and_logs_are_left_out_unless_named(server):
+    site = admin.AdminSite()
+    for model in (User, Group, Tag):
+        site.register(model)
+    assert {name.partition("_")[2] for name in server_of(site)[1]} == {"tag", "models"}
+    assert "list_group" in server_of(site, include=["auth.group", "shop"])[1]
+    assert "list_group" in server_of(site, exclude=[])[1]
+    assert "list_tag" not in server_of(site, exclude=["shop.tag"])[1]
+
+
+def test_a_model_admin_says_what_agents_get(caller):
+    class TagAdmin(MCPAdminMixin, admin.ModelAdmin):
+        mcp_tools = ("list", "get")
+
+    class CategoryAdmin(MCPAdminMixin, admin.ModelAdmin):
+        mcp_expose = True
+        mcp_fields = ("name", "slug", "description")
+        mcp_readonly = ("slug",)
+
+    site = admin.AdminSite()
+    site.register(Tag, TagAdmin)
+    site.register(Category, CategoryAdmin)
+    mcp, names = server_of(site)
+    assert {name for name in names if name.endswith("_tag")} == {"list_tag", "get_tag"}
+    boss = Caller(mcp, User.objects.create_superuser("boss"))
+    desks = Category.objects.create(name="Desks", slug="desks")
+    assert boss.call("get_category", id=desks.pk).keys() == {"id", "label", "name", "slug", "description"}
+    assert "slug cannot be written here" in boss.refused("update_category", id=desks.pk, values={"slug": "x"})
+    assert "parent cannot be written here" in boss.refused("update_category", id=desks.pk, values={"parent": None})
+    mcp, names = server_of(site, direct=False)
+    assert not {name for name in names if name.endswith("_tag")}
+    models = Caller(mcp, User.objects.create_superuser("chief")).call("find_models")["models"]
+    assert [(row["model"], row["tools"]) for row in models] == [("shop.category", "*_category"), ("shop.tag", "")]
+
+
+def test_a_hidden_model_is_nowhere():
+    class Hidden(MCPAdminMixin, admin.ModelAdmin):
+        mcp_expose = False
+
+    site = admin.AdminSite()
+    site.register(Tag, Hidden)
+    mcp, names = server_of(site)
+    assert names == ["find_models"]
+    assert Caller(mcp, User.objects.create_superuser("boss")).tools() == {}
+
+
+def test_a_tool_written_by_hand_wins_its_name(caplog):
+    mcp = create_server()
+
+    @mcp.tool
+    def list_tag() -> str:
+        """List tags by hand."""
+        return "by hand"
+
+    with caplog.at_level(logging.WARNING):
+        names = register_admin_tools(mcp)
+    assert "list_tag" not in names
+    assert "get_tag" in names
+    assert "list_tag is taken" in caplog.text
