@@ -13,6 +13,10 @@ DEFAULTS: dict[str, Any] = tokens_conf.DEFAULTS | {
     "MCP_AUTHENTICATORS": ["tokens.auth.resolve_mcp_user"],
     # Seconds a verified caller is remembered; 0 asks the database at every message.
     "MCP_TOKEN_CACHE_SECONDS": 1.0,
+    # Make tools of every model in the admin; see docs/derive.md.
+    "MCP_ADMIN_TOOLS": False,
+    # Make tools of every viewset and view of Django REST framework; see docs/derive.md.
+    "MCP_API_TOOLS": False,
     # Streamable HTTP without sessions, so that any worker on any host may answer.
     "MCP_STATELESS_HTTP": True,
     # Answer handshake-era clients in plain JSON: faster, but without progress messages.

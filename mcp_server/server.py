@@ -10,6 +10,7 @@ from fastmcp import FastMCP
 
 from mcp_server.auth import DjangoTokenVerifier
 from mcp_server.broker import changes_of_other_processes
+from mcp_server.conf import setting
 from mcp_server.middleware import message_middleware
 from mcp_server.middleware.audit import audit_log
 from mcp_server.orm import database_threads
@@ -70,6 +71,16 @@ def register_everything(mcp: FastMCP[Any]) -> None:
         module = getattr(config.module, "mcp_tools", None)
         if register := getattr(module, "register", None):
             register(mcp)
+
+    # Written by hand wins: what is derived leaves a name alone that is taken.
+    if setting("MCP_ADMIN_TOOLS"):
+        from mcp_server.derive.admin import register_admin_tools
+
+        register_admin_tools(mcp)
+    if setting("MCP_API_TOOLS"):
+        from mcp_server.derive.drf import register_api_tools
+
+        register_api_tools(mcp)
 
 
 mcp = create_server()
