@@ -72,8 +72,7 @@ def allows(permission_classes: Iterable[Any], user: AbstractBaseUser | None, vie
 
 def named_permissions(permission_classes: Iterable[Any]) -> list[str]:
     """Return the names of the Django permissions that are asked for, for clients to read."""
-    known = (permission for permission in instances(permission_classes) if isinstance(permission, HasDjangoPerm))
-    return [name for permission in known for name in permission.permissions]
+    return [name for permission in instances(permission_classes) for name in getattr(permission, "permissions", ())]
 
 
 def is_open(permission_classes: Iterable[Any]) -> bool:

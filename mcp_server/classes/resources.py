@@ -80,7 +80,7 @@ async def _read(resource: Resource, arguments: dict[str, str]) -> Any:
                 return await resource.read(user, **arguments)
             return await in_database(resource.read, user, **arguments)
     except ToolError as error:
-        raise ResourceError(str(error)) from error
+        raise ResourceError(str(error), log_level=error.log_level) from error
 
 
 def register_resource_classes(mcp: FastMCP[Any], *resources: type[Resource]) -> list[str]:

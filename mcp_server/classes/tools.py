@@ -18,7 +18,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from mcp_server.classes.errors import NotAuthenticated
 from mcp_server.classes.permissions import IsAuthenticated, allows, is_open, named_permissions
-from mcp_server.classes.schema import Schema, arguments_of
+from mcp_server.classes.schema import Schema, answer_of, arguments_of
 from mcp_server.context import get_mcp_user
 from mcp_server.derive.registration import add_derived_tools
 from mcp_server.errors import expected_errors
@@ -127,7 +127,7 @@ def adapt(tool_class: type[Tool]) -> ClassTool:
         name=tool.name or _snake(tool_class.__name__.removesuffix("Tool")),
         description=tool.description or inspect.cleandoc(tool_class.__doc__ or ""),
         parameters=arguments_of(tool.Input),
-        output_schema=tool.Output.model_json_schema(mode="serialization") if tool.Output else None,
+        output_schema=answer_of(tool.Output) if tool.Output else None,
         annotations=tool.annotations,
         tags=set(tool.tags),
         meta={META_KEY: {"permissions": named_permissions(tool.permission_classes), "object_rule": False}},

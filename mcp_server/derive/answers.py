@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.http.response import HttpResponseBase
-from fastmcp.exceptions import ToolError
 from fastmcp.tools import ToolResult
 from mcp_types import BlobResourceContents, EmbeddedResource, TextContent
 
+from mcp_server.classes.errors import BadRequest
 from mcp_server.conf import setting
 
 REASONS = {
@@ -31,7 +31,7 @@ class UnexpectedStatusError(RuntimeError):
 
 
 def body_of(response: HttpResponseBase) -> bytes:
-    """Return the body; raises ToolError for one larger than MCP_MAX_RESULT_BYTES."""
+    """Return the body; raises BadRequest for one larger than MCP_MAX_RESULT_BYTES."""
     limit = setting("MCP_MAX_RESULT_BYTES")
     if not response.streaming:
         content: bytes = response.content  # type: ignore[attr-defined]
@@ -44,7 +44,7 @@ def body_of(response: HttpResponseBase) -> bytes:
                 break
         content = b"".join(parts)
     if len(content) > limit:
-        raise ToolError(f"The answer is larger than {limit} bytes. Ask for less: fewer rows, or a narrower filter.")
+        raise BadRequest(f"The answer is larger than {limit} bytes. Ask for less: fewer rows, or a narrower filter.")
     return content
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 from django.core.files.uploadedfile import SimpleUploadedFile
-from fastmcp.exceptions import ToolError
 from rest_framework.renderers import MultiPartRenderer
 
+from mcp_server.classes.errors import BadRequest
 from mcp_server.derive.drf.operations import BODY, Argument, Operation
 from mcp_server.derive.drf.schemas import is_file
 from mcp_server.derive.requests import JSON, Call
@@ -25,14 +25,14 @@ def check_names(operation: Operation, arguments: Mapping[str, Any]) -> None:
     known = operation.arguments
     if unknown := [name for name in arguments if name not in known]:
         names = ", ".join(known) or "none"
-        raise ToolError(f"{', '.join(unknown)}: not an argument of this tool; its arguments are: {names}.")
+        raise BadRequest(f"{', '.join(unknown)}: not an argument of this tool; its arguments are: {names}.")
     for name, argument in known.items():
         if argument.place == "path" and argument.required and arguments.get(name) in (None, ""):
-            raise ToolError(f"{name} is required.")
+            raise BadRequest(f"{name} is required.")
 
 
 def encode(operation: Operation, arguments: Mapping[str, Any]) -> Call:
-    """Return the request for these arguments; raises ToolError for files and sort orders that cannot be sent."""
+    """Return the request for these arguments; raises BadRequest for files and sort orders that cannot be sent."""
     check_names(operation, arguments)
     body, content_type = _body(operation, arguments)
     return Call(
@@ -79,7 +79,7 @@ def _listed(name: str, argument: Argument, value: Any) -> list[Any]:
     allowed = argument.schema.get("items", {}).get("enum")
     # A sort order that is not known would be ignored by the view, and the model would believe the rows sorted.
     if allowed and argument.joined and (wrong := [each for each in values if each not in allowed]):
-        raise ToolError(f"{name}: {_text(wrong[0])[:60]!r} is not one of: {', '.join(map(_text, allowed))}.")
+        raise BadRequest(f"{name}: {_text(wrong[0])[:60]!r} is not one of: {', '.join(map(_text, allowed))}.")
     return values
 
 
@@ -106,7 +106,7 @@ def _multipart(operation: Operation, fields: list[tuple[str, Argument, Any]]) ->
     data: dict[str, Any] = {}
     for name, argument, value in fields:
         if value == [] and operation.endpoint.method == "PATCH":
-            raise ToolError(f"{name}: an empty list cannot be sent together with a file. Make two calls.")
+            raise BadRequest(f"{name}: an empty list cannot be sent together with a file. Make two calls.")
         for key, each in _form_fields(argument.target, argument.schema, value):
             data.setdefault(key, []).append(each)
     renderer = MultiPartRenderer()
@@ -133,15 +133,15 @@ def _form_fields(key: str, schema: Mapping[str, Any], value: Any) -> Iterator[tu
 
 
 def uploaded(name: str, value: Any) -> SimpleUploadedFile:
-    """Return the file of a `{name, content}` argument; raises ToolError for anything else and for large files."""
+    """Return the file of a `{name, content}` argument; raises BadRequest for anything else and for large files."""
     if not isinstance(value, dict) or not isinstance(value.get("content"), str) or not value.get("name"):
-        raise ToolError(f"{name}: give a file as an object with its name and its content in base64.")
+        raise BadRequest(f"{name}: give a file as an object with its name and its content in base64.")
     try:
         content = base64.b64decode(value["content"], validate=True)
     except (binascii.Error, ValueError):
-        raise ToolError(f"{name}: the content is not base64.") from None
+        raise BadRequest(f"{name}: the content is not base64.") from None
     if len(content) > MAX_FILE_BYTES:
-        raise ToolError(f"{name}: the file has {len(content)} bytes; at most {MAX_FILE_BYTES} can be sent.")
+        raise BadRequest(f"{name}: the file has {len(content)} bytes; at most {MAX_FILE_BYTES} can be sent.")
     return SimpleUploadedFile(str(value["name"]).replace("\r", "").replace("\n", ""), content)
 
 

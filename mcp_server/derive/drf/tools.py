@@ -9,7 +9,6 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.urls import Resolver404
-from fastmcp.exceptions import ToolError
 from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
 from mcp_types import ToolAnnotations
@@ -18,6 +17,7 @@ from pydantic.json_schema import SkipJsonSchema
 from rest_framework.exceptions import APIException
 
 from mcp_server.checks import MAX_DESCRIPTION
+from mcp_server.classes.errors import BadRequest
 from mcp_server.context import require_mcp_user
 from mcp_server.derive.answers import REASONS, WRAPPED, result_of
 from mcp_server.derive.drf.encoding import encode
@@ -101,7 +101,7 @@ def _answer(call: Call, user: AbstractBaseUser, origin: Origin, *, wrapped: bool
     try:
         _, response = send(call, user, origin)
     except Resolver404:
-        raise ToolError(REASONS[404]) from None
+        raise BadRequest(REASONS[404]) from None
     try:
         return result_of(response, wrapped=wrapped)
     finally:
