@@ -18,7 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_server.conf import setting
-from mcp_server.drain import Drain, InFlightMiddleware
+from mcp_server.drain import InFlightMiddleware, drain
 from mcp_server.envelope import EnvelopeMiddleware
 from mcp_server.health import health, metrics, ready
 
@@ -57,14 +57,13 @@ def build_app(server: FastMCP[Any], django: ASGIApp | None = None) -> Starlette:
     if not settings.DEBUG and not setting("MCP_REQUIRE_AUTH"):
         raise ImproperlyConfigured("MCP_REQUIRE_AUTH is off and DEBUG too: anyone could call. Turn one of them on.")
     streamable, sse = _streamable(server), _sse(server) if setting("MCP_ENABLE_SSE") else None
-    drain = Drain()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             for part in filter(None, (streamable, sse)):
                 await stack.enter_async_context(part.lifespan(part))
-            await stack.enter_async_context(drain.on_sigterm())
+            await stack.enter_async_context(drain.on_stop())
             await look_schemas_up_directly(server)
             # What exists now lives as long as the process: collections need not walk over it again.
             gc.collect()
@@ -72,7 +71,7 @@ def build_app(server: FastMCP[Any], django: ASGIApp | None = None) -> Starlette:
             yield
 
     mount_django = settings.DEBUG if setting("MCP_MOUNT_DJANGO") is None else setting("MCP_MOUNT_DJANGO")
-    transports = InFlightMiddleware(Transports(streamable, sse, django if mount_django else None), drain)
+    transports = InFlightMiddleware(Transports(streamable, sse, django if mount_django else None))
     routes = [
         Route(f"{MCP_PATH}/health", health),
         Route(f"{MCP_PATH}/ready", ready),

@@ -19,7 +19,7 @@ from mcp_server.errors import expected_errors
 P = ParamSpec("P")
 R = TypeVar("R")
 
-CLOSE_SECONDS = 5.0
+CLOSE_SECONDS = 1.0
 
 
 class Job:

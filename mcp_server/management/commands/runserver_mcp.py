@@ -1,5 +1,6 @@
 """Serves MCP, and in development the pages too, on one port."""
 
+import math
 import os
 from argparse import ArgumentParser
 from typing import Any
@@ -9,6 +10,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from mcp_server.conf import setting
+
+# What event streams get to close in after the last call has ended or was given up.
+CLOSING_SECONDS = 2
 
 
 class Command(BaseCommand):
@@ -33,6 +37,6 @@ class Command(BaseCommand):
             host=host,
             port=port,
             reload=options["reload"],
-            timeout_graceful_shutdown=int(setting("MCP_SHUTDOWN_SECONDS")) + 10,
+            timeout_graceful_shutdown=math.ceil(setting("MCP_SHUTDOWN_SECONDS")) + CLOSING_SECONDS,
             timeout_keep_alive=75,
         )
