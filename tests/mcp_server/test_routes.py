@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.core.asgi import get_asgi_application
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from fastmcp import FastMCP
 from pytest_django import Settings
@@ -147,7 +148,8 @@ async def test_probes_need_no_token_and_no_known_host(app: Starlette, path: str)
 async def test_pending_migrations_make_it_not_ready(app: Starlette, unknown_migrations: None) -> None:
     def set_applied(applied: bool) -> None:
         recorder = MigrationRecorder(connection)
-        (recorder.record_applied if applied else recorder.record_unapplied)("tokens", "0001_initial")
+        (latest,) = MigrationLoader(connection).graph.leaf_nodes("tokens")
+        (recorder.record_applied if applied else recorder.record_unapplied)(*latest)
 
     from mcp_server.orm import in_database
 
