@@ -36,6 +36,8 @@ class Command(BaseCommand):
             f"{module}:{name}",
             host=host,
             port=port,
+            # Not WEB_CONCURRENCY: an SSE session lives in one process.
+            workers=1,
             reload=options["reload"],
             timeout_graceful_shutdown=math.ceil(setting("MCP_SHUTDOWN_SECONDS")) + CLOSING_SECONDS,
             timeout_keep_alive=75,
