@@ -53,7 +53,6 @@ def show_token(port: int) -> None:
     call_command("create_mcp_token", user=USER, name="make run", json=True, stdout=made)
     token = json.loads(made.getvalue())["token"]
     say(f"Token  {token}\n       of the user {USER}; shown this once.\n")
-
     call_command("mcp_config", client="claude-desktop", token=token, url=f"http://localhost:{port}/mcp")
     say("")
 
