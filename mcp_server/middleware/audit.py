@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from django.db import DataError
 from django.db import Error as DatabaseError
 from fastmcp import Context
 from fastmcp.exceptions import NotFoundError
@@ -32,50 +33,64 @@ class AuditLog:
 
     def __init__(self) -> None:
         self._rows: list[ToolCall] = []
-        self._task: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def finish(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this to its end, even when whoever waits for it is cancelled or the server stops meanwhile."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.shield(task)
 
     async def store(self, row: ToolCall, *, now: bool) -> None:
         """Store the row before returning, or with the next batch while the writer runs."""
         self._rows.append(row)
-        if now or self._task is None or len(self._rows) >= BATCH:
-            try:
-                await self.flush()
-            except DatabaseError:
-                # The call has happened and is answered; its row waits for the next batch.
-                logger.warning("%d audit rows wait for the database", len(self._rows))
+        if now or self._writer is None or len(self._rows) >= BATCH:
+            await self.flush()
 
     async def flush(self) -> None:
+        """Store what waits; while the database is away it waits for the next time."""
         rows, self._rows = self._rows, []
         if not rows:
             return
         try:
-            await in_database(save_tool_calls, rows)
-        except DatabaseError:
-            # Kept for the next time: the database is away, the calls have happened.
+            await in_database(_save, rows)
+        except DatabaseError as error:
             self._rows = rows + self._rows
-            raise
+            logger.warning("%d audit rows wait for the database (%s)", len(self._rows), type(error).__name__)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Write batches while the server runs, and what is left when it stops."""
-        self._task = asyncio.create_task(self._write_batches())
+        self._writer = asyncio.create_task(self._write_batches())
         try:
             yield
         finally:
-            self._task.cancel()
+            self._writer.cancel()
             with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+                await self._writer
+            self._writer = None
+            while self._tasks:
+                await asyncio.wait(self._tasks)
             await self.flush()
 
     async def _write_batches(self) -> None:
         while True:
             await asyncio.sleep(setting("MCP_AUDIT_FLUSH_SECONDS"))
+            await self.finish(self.flush())
+
+
+def _save(rows: list[ToolCall]) -> None:
+    try:
+        save_tool_calls(rows)
+    except DataError:
+        # One row no database takes must not hold up the others for ever.
+        for row in rows:
             try:
-                # A batch being written is finished even when the server stops meanwhile.
-                await asyncio.shield(self.flush())
-            except DatabaseError:
-                logger.warning("%d audit rows wait for the database", len(self._rows))
+                save_tool_calls([row])
+            except DataError:
+                logger.exception("The audit row of call %s could not be stored", row.correlation_id)
 
 
 audit_log = AuditLog()
@@ -100,44 +115,58 @@ class AuditMiddleware(Middleware):
             return result
         finally:
             seconds = time.perf_counter() - start
-            await asyncio.shield(_store(context, status=status, error=error, duration_ms=seconds * 1000))
+            await audit_log.finish(_store(context, status=status, error=error, duration_ms=seconds * 1000))
 
 
 async def _store(context: MiddlewareContext[CallToolRequestParams], **outcome: Any) -> None:
-    ctx = context.fastmcp_context
-    if ctx is None:
+    if context.fastmcp_context is None:
         return
-    row = build_tool_call(
+    try:
+        row = await _row(context.fastmcp_context, context.message, outcome)
+        tool = await context.fastmcp_context.fastmcp.get_tool(context.message.name)
+        await audit_log.store(row, now=tool is not None and not is_read_only(tool))
+    except Exception:
+        # The call has happened: its answer must not turn into an error that invites to repeat it.
+        logger.exception("The audit row of call %s could not be stored", correlation_id.get())
+
+
+async def _row(ctx: Context, message: CallToolRequestParams, outcome: dict[str, Any]) -> ToolCall:
+    return build_tool_call(
         user=await get_mcp_user(ctx),
         token=await get_mcp_token(ctx),
-        tool=context.message.name,
-        arguments=context.message.arguments,
+        tool=message.name,
+        arguments=message.arguments,
         correlation_id=correlation_id.get(),
         remote_address=_remote_address(),
         **_client_of(ctx),
         **outcome,
     )
-    tool = await ctx.fastmcp.get_tool(context.message.name)
-    await audit_log.store(row, now=tool is not None and not is_read_only(tool))
 
 
 def _client_of(ctx: Context) -> dict[str, str]:
-    """Return the client's name and version, from the handshake or from the message's own envelope."""
+    """Return the client's name and version, from the message's own envelope, the handshake or the HTTP header."""
     request = ctx.request_context
     info: Any = (request.meta or {}).get(CLIENT_INFO_META_KEY) if request else None
     if isinstance(info, dict):
         return {"client_name": str(info.get("name", "")), "client_version": str(info.get("version", ""))}
     params = ctx.session.client_params
-    known = params.client_info if params else None
-    return {"client_name": known.name, "client_version": known.version} if known else {}
+    if params and params.client_info:
+        return {"client_name": params.client_info.name, "client_version": params.client_info.version}
+    # Without sessions a handshake is forgotten; what is left is "Name/1.2 (more)".
+    name, _, version = _http("headers", {}).get("user-agent", "").partition(" ")[0].partition("/")
+    return {"client_name": name, "client_version": version}
 
 
 def _remote_address() -> str | None:
-    try:
-        client = get_http_request().client
-    except RuntimeError:
-        return None
+    client = _http("client", None)
     return client.host if client else None
+
+
+def _http(name: str, default: Any) -> Any:
+    try:
+        return getattr(get_http_request(), name)
+    except RuntimeError:
+        return default
 
 
 def _text_of(result: Any) -> str:

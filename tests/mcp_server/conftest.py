@@ -1,6 +1,7 @@
 """What the tests of this room share: a running app of its own, and people with tokens."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -52,14 +53,22 @@ def token(ada: User) -> MCPToken:
     return make_token(ada)
 
 
-@pytest.fixture
-def unreachable_database(transactional_db: None) -> Iterator[None]:
-    """Every new connection fails until the test ends or calls what this yields."""
+@contextmanager
+def database_outage() -> Iterator[None]:
+    """No database thread reaches the database."""
     settings, working = connection.settings_dict, dict(connection.settings_dict)
     database_threads.close()
     settings.update(
         {"NAME": "/nowhere/db.sqlite3"} if connection.vendor == "sqlite" else {"HOST": "127.0.0.1", "PORT": "1"}
     )
-    yield
-    database_threads.close()
-    settings.update(working)
+    try:
+        yield
+    finally:
+        database_threads.close()
+        settings.update(working)
+
+
+@pytest.fixture
+def unreachable_database(transactional_db: None) -> Iterator[None]:
+    with database_outage():
+        yield
