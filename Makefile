@@ -53,10 +53,10 @@ $(PY):
 # The stamps make a second run start at once and follow the lock files.
 $(VENV)/.installed: requirements.txt | $(PY)
 	@echo "Installing requirements into $(VENV) (a minute at first)"
-	@$(PY) -m pip install --quiet --requirement requirements.txt
+	@$(PY) -m pip install -qq --requirement requirements.txt
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt | $(PY)
 	@echo "Installing requirements-dev into $(VENV) (a minute at first)"
-	@$(PY) -m pip install --quiet --requirement requirements-dev.txt
+	@$(PY) -m pip install -qq --requirement requirements-dev.txt
 	@touch $@ $(VENV)/.installed

@@ -46,12 +46,14 @@ class Stack:
         self._copy_checkout()
 
     def _copy_checkout(self) -> None:
-        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        # Asked through an empty repository: a project that was generated or unzipped may have none.
+        with tempfile.TemporaryDirectory() as empty:
+            subprocess.run(["git", "init", "--quiet", "--bare", empty], check=True)
+            command = ["git", f"--git-dir={empty}", "--work-tree=.", "ls-files", "-z", "--others", "--exclude-standard"]
+            listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
         for name in filter(None, listed.split("\0")):
-            if (ROOT / name).is_file():
-                (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, self.folder / name)
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, self.folder / name)
         subprocess.run([sys.executable, "deploy/new_env.py"], cwd=self.folder, check=True, capture_output=True)
         self.set_env(HTTP_PORT=str(self.http), HTTPS_PORT=str(self.https))
 
