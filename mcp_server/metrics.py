@@ -1,6 +1,7 @@
 """The Prometheus metrics of the MCP server."""
 
 import os
+from pathlib import Path
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -26,8 +27,28 @@ def record_tool_call(tool: str, status: str, seconds: float) -> None:
 
 def exposition() -> bytes:
     """Return all metrics in Prometheus' text format, summed over the workers in multiprocess mode."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if not folder:
         return generate_latest(REGISTRY)
+    forget_dead_workers(Path(folder))
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
+
+
+def forget_dead_workers(folder: Path) -> None:
+    """Take away the sessions of workers that ended: uvicorn tells nobody, and a killed one cannot."""
+    for path in folder.glob("gauge_live*_*.db"):
+        pid = path.stem.rpartition("_")[2]
+        if pid.isdigit() and not _is_running(int(pid)):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # Somebody else's process has the number now; the file goes when that ends.
+    return True
