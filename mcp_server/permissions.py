@@ -64,7 +64,9 @@ def may_use(component: FastMCPComponent, user: AbstractBaseUser | None, token: M
 
 
 def _token_allows(component: FastMCPComponent, token: MCPToken) -> bool:
-    if isinstance(component, Tool) and not token.can_use_tool(component.name):
+    # A resource or prompt may say which tool does the same: a token without that tool has neither.
+    tool = component.name if isinstance(component, Tool) else getattr(component, "tool_name", None)
+    if tool is not None and not token.can_use_tool(tool):
         return False
     if is_read_only(component) or token.access == token.AccessLevel.FULL:
         return True

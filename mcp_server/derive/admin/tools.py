@@ -10,7 +10,7 @@ from django.contrib.auth import get_permission_codename, get_user_model
 from fastmcp import FastMCP
 from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
-from mcp_types import TextContent, ToolAnnotations
+from mcp_types import Completion, TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 from pydantic_core import to_json
 
@@ -127,6 +127,12 @@ class AdminTool(DerivedTool):
             return self
         return views.get((self.name, id(self), caller_key(user)), lambda: self.of(self._exposed, self._verb, user))
 
+    def complete(self, user: Any, argument: str, value: str, given: Mapping[str, str]) -> Completion:
+        """Return rows that the beginning of an argument may mean: of this model, or of a foreign key."""
+        from mcp_server.derive.admin.completion import complete_tool  # needs this module
+
+        return complete_tool(self._exposed, user, argument, value)
+
     def _allowed(self, bound: Bound) -> bool:
         admin, request = bound.admin, bound.request
         if needed := NEEDS.get(self._verb):
@@ -225,6 +231,9 @@ def register_admin_tools(
     user = most_permitted_user()
     tools = [AdminTool.of(item, verb, user) for item in exposed for verb in item.verbs]
     names = add_derived_tools(mcp, tools)
+    from mcp_server.derive.admin.beside import register_beside_tools  # its modules need the tools
+
+    register_beside_tools(mcp, exposed)
     return names + _register_find_models(mcp, exposed, [(site, model) for model in hidden])
 
 

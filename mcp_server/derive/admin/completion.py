@@ -1,0 +1,99 @@
+"""Completes ids of rows and values of foreign keys, as far as the caller may see them in the admin."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from mcp_types import Completion
+
+from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.exposure import Exposed
+from mcp_server.derive.admin.lookup import MAX_LABELS, find
+from mcp_server.derive.admin.reading import autocomplete, foreign_keys
+from mcp_server.derive.admin.rows import identity
+from mcp_server.derive.admin.tools import NOWHERE
+from mcp_server.derive.completion import MAX_VALUES, REFUSALS, nothing
+
+
+def complete_tool(exposed: Exposed, user: Any, argument: str, value: str) -> Completion:
+    """Complete `id`, `ids`, unique fields and foreign keys of an admin tool; these also as `values.x`, `filters.x`."""
+    bound = Bound(exposed, user, NOWHERE)
+    name = argument.removeprefix("values.").removeprefix("filters.")
+    if name in ("id", "ids") or name in bound.unique_fields():
+        return row_names(bound, value)
+    return related_names(bound, name, value) if name in foreign_keys(bound) else nothing()
+
+
+def row_ids(bound: Bound, typed: str) -> Completion:
+    """Return primary keys of rows the caller may read: the one that was typed, then those its text finds."""
+    return _told(str(row.pk) for row in _rows(bound, typed))
+
+
+def row_names(bound: Bound, typed: str) -> Completion:
+    """Return what tools take for a row: its first unique field, else its id; after a comma the next one of a list."""
+    before, comma, last = typed.rpartition(",")
+    prefix = f"{before}{comma} " if comma else ""
+    unique = bound.unique_fields()
+    return _told(f"{prefix}{_name(identity(row, unique), unique)}" for row in _rows(bound, last.strip()))
+
+
+def names_of_rows(label: str, user: Any, typed: str) -> Completion:
+    """Return names of rows of a model, "app.model", as its admin lets the caller see them."""
+    model, site = apps.get_model(label), admin.site
+    own = site._registry.get(model)
+    if own is None:
+        return nothing()
+    bound = Bound(Exposed(site, model, own, str(model._meta.model_name)), user, NOWHERE)
+    return row_names(bound, typed) if may_look(bound) else nothing()
+
+
+def may_look(bound: Bound) -> bool:
+    """Tell whether the caller gets into this admin and may see rows of the model at all."""
+    return bool(bound.site.has_permission(bound.request) and bound.admin.has_view_or_change_permission(bound.request))
+
+
+def related_names(bound: Bound, field: str, typed: str) -> Completion:
+    """Return what tools take for the rows that a foreign key may refer to."""
+    answer = autocomplete(bound, {"field": field, "search": typed, "limit": MAX_VALUES})
+    values = [_name(row, [name for name in row if name not in ("id", "label")]) for row in answer["rows"]]
+    return Completion(values=values, has_more="next_offset" in answer)
+
+
+def _name(row: Mapping[str, Any], unique: list[str]) -> str:
+    values = [row[name] for name in unique if row.get(name) not in (None, "")]
+    return str(values[0] if values else row["id"])
+
+
+def _told(values: Any) -> Completion:
+    found = list(dict.fromkeys(values))
+    return Completion(values=found[:MAX_VALUES], has_more=len(found) > MAX_VALUES)
+
+
+def _rows(bound: Bound, typed: str) -> list[Any]:
+    """Return rows in the caller's scope which each may be seen by its own rule."""
+    rows = [*_exactly(bound, typed), *_searched(bound, typed)]
+    may = bound.admin.has_view_or_change_permission
+    return [row for row in rows if may(bound.request, row)]
+
+
+def _exactly(bound: Bound, typed: str) -> list[Any]:
+    try:
+        return [find(bound, {"id": typed})] if typed else []
+    except REFUSALS:
+        return []
+
+
+def _searched(bound: Bound, typed: str) -> list[Any]:
+    own, request = bound.admin, bound.request
+    rows = own.get_queryset(request)
+    rows = rows if rows.ordered else rows.order_by("pk")
+    if "\x00" in typed:
+        return []
+    if typed and own.get_search_fields(request):
+        rows, duplicates = own.get_search_results(request, rows, typed)
+        rows = rows.distinct() if duplicates else rows
+    elif typed:
+        # Nobody said what these are searched by: by their labels then, as far as can be looked through.
+        return [row for row in rows[:MAX_LABELS] if typed.lower() in str(row).lower()]
+    return list(rows[: MAX_VALUES + 1])
