@@ -145,23 +145,23 @@ sys.stdin.readline()
 
 def worker(folder: Path) -> "subprocess.Popen[str]":
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
-    command = [sys.executable, "-W", "error", "-c", WORKER]
+    command = [sys.executable, "-c", WORKER]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, text=True)
 
 
 def test_several_workers_are_one_and_a_dead_one_has_no_sessions(tmp_path: Path) -> None:
-    workers = [worker(tmp_path) for _ in range(2)]
-    for each in workers:
-        assert each.stdout is not None
-        assert each.stdout.readline() == "ready\n"
-    # The first is killed, as by the kernel: it says no goodbye.
-    workers[0].kill()
-    workers[0].wait()
-    text, _ = workers[1].communicate("\n\n")
+    with worker(tmp_path) as killed, worker(tmp_path) as living:
+        for each in (killed, living):
+            assert each.stdout is not None
+            assert each.stdout.readline() == "ready\n"
+        # As by the kernel: it says no goodbye.
+        killed.kill()
+        killed.wait()
+        text, _ = living.communicate("\n\n")
     samples = parse(text)
     assert samples["mcp_tool_invocations_total", (("status", "ok"), ("tool", "list_products"))] == 2
     assert samples["mcp_tool_duration_seconds_count", (("tool", "list_products"),)] == 4
     assert samples["mcp_auth_failures_total", (("reason", "expired"),)] == 2
     assert samples["mcp_active_sessions", ()] == 2
-    assert workers[1].returncode == 0
+    assert living.returncode == 0

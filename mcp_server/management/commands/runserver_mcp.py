@@ -1,7 +1,9 @@
 """Serves MCP, and in development the pages too, on one port."""
 
+import errno
 import math
 import os
+import socket
 from argparse import ArgumentParser
 from typing import Any
 
@@ -26,6 +28,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         if not 0 <= port <= 65535:
             raise CommandError(f"--port must be from 0 to 65535, not {port}.")
+        _check_address(host, port)
         path: str | None = getattr(settings, "ASGI_APPLICATION", None)
         if not path:
             raise CommandError("Set ASGI_APPLICATION in the settings to the dotted path of the ASGI application.")
@@ -42,3 +45,17 @@ class Command(BaseCommand):
             timeout_graceful_shutdown=math.ceil(setting("MCP_SHUTDOWN_SECONDS")) + CLOSING_SECONDS,
             timeout_keep_alive=75,
         )
+
+
+def _check_address(host: str, port: int) -> None:
+    # uvicorn would start the whole application before it finds out.
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CommandError(f"{host}:{port} is taken by another program. Choose another --port.") from None
+        raise CommandError(f"{host}:{port} cannot be listened on: {error.strerror}.") from None

@@ -1,0 +1,51 @@
+"""One call is one pass through the middleware, whatever the protocol asks of the SDK behind it."""
+
+from typing import Any
+
+import pytest
+from fastmcp import FastMCP
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from starlette.applications import Starlette
+
+from tests.mcp_server.clients import http, running
+from tests.mcp_server.wire import ERAS, MODERN, answer, call, post
+from tokens.models import MCPToken
+
+
+class Methods(Middleware):
+    def __init__(self) -> None:
+        self.seen: list[str | None] = []
+
+    async def on_message(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        self.seen.append(context.method)
+        return await call_next(context)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_call_with_arguments_runs_no_list_through_the_middleware(
+    server: FastMCP[Any], app: Starlette, token: MCPToken, era: str
+) -> None:
+    methods = Methods()
+    server.add_middleware(methods)
+    async with running(app), http(app) as client:
+        methods.seen.clear()
+        response = await post(client, era, call(era, "create_group", name="Carpenters"), token.token)
+    assert answer(response)["result"]["content"][0]["text"] == "Carpenters"
+    # Without the SDK's look-up in asgi.look_schemas_up_directly there is a tools/list before each call.
+    assert methods.seen == ["tools/call"]
+
+
+async def test_a_tool_registered_while_the_server_runs_can_be_called(
+    server: FastMCP[Any], app: Starlette, token: MCPToken
+) -> None:
+    async with running(app), http(app) as client:
+
+        @server.tool
+        def add(first: int, second: int) -> int:
+            """Add."""
+            return first + second
+
+        response = await post(client, MODERN, call(MODERN, "add", first=1, second=2), token.token)
+        assert answer(response)["result"]["structuredContent"] == {"result": 3}
+        wrong = await post(client, MODERN, call(MODERN, "add", first="one"), token.token)
+        assert answer(wrong)["result"]["isError"] is True
