@@ -17,8 +17,8 @@ from django.http.request import validate_host
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, get_script_prefix, resolve, set_script_prefix, set_urlconf
 from django.utils import timezone, translation
-from fastmcp.server.dependencies import get_http_request
 
+from mcp_server.context import http_request
 from tokens.conf import setting
 
 JSON = "application/json"
@@ -62,9 +62,8 @@ def _handler(middleware: tuple[str, ...]) -> ProjectHandler:
 def current_origin() -> Origin:
     """Return where the current message came from; without an HTTP request (stdio), where clients would connect."""
     public = urlsplit(setting("MCP_PUBLIC_URL"))
-    try:
-        outer = get_http_request()
-    except RuntimeError:
+    outer = http_request()
+    if outer is None:
         return Origin(_known_host(public.netloc), _scheme(public.scheme), "127.0.0.1")
     headers = {name: value for name, value in outer.headers.items() if name in ("accept-language", "user-agent")}
     address = outer.client.host if outer.client else "127.0.0.1"

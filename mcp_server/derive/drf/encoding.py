@@ -1,22 +1,18 @@
 """Writes a tool's arguments as the HTTP request that a client of the API would send."""
 
-import base64
-import binascii
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.renderers import MultiPartRenderer
 
 from mcp_server.classes.errors import BadRequest
 from mcp_server.derive.drf.operations import BODY, Argument, Operation
 from mcp_server.derive.drf.schemas import is_file
+from mcp_server.derive.files import uploaded
 from mcp_server.derive.requests import JSON, Call
 
-# What base64 leaves of the largest message the server takes.
-MAX_FILE_BYTES = 3 * 1024 * 1024
 MULTIPART = "multipart/form-data"
 
 
@@ -130,19 +126,6 @@ def _form_fields(key: str, schema: Mapping[str, Any], value: Any) -> Iterator[tu
                 yield from _form_fields(key, items, each)
     else:
         yield key, json.dumps(value) if isinstance(value, dict | list) else _text(value)
-
-
-def uploaded(name: str, value: Any) -> SimpleUploadedFile:
-    """Return the file of a `{name, content}` argument; raises BadRequest for anything else and for large files."""
-    if not isinstance(value, dict) or not isinstance(value.get("content"), str) or not value.get("name"):
-        raise BadRequest(f"{name}: give a file as an object with its name and its content in base64.")
-    try:
-        content = base64.b64decode(value["content"], validate=True)
-    except (binascii.Error, ValueError):
-        raise BadRequest(f"{name}: the content is not base64.") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise BadRequest(f"{name}: the file has {len(content)} bytes; at most {MAX_FILE_BYTES} can be sent.")
-    return SimpleUploadedFile(str(value["name"]).replace("\r", "").replace("\n", ""), content)
 
 
 def _holds_file(schema: Mapping[str, Any], value: Any) -> bool:

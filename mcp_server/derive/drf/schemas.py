@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from mcp_server.derive.files import FILE_SCHEMA
+
 Schema = dict[str, Any]
 
 # What says nothing to a model, or is OpenAPI's own and no JSON schema.
@@ -14,15 +16,6 @@ FLAGS = {"readOnly", "writeOnly"}
 CERTAIN = {"type", "properties", "items", "additionalProperties", "format"}
 # Formats every row has; an address, for one, may have been stored before it was checked.
 CERTAIN_FORMATS = {"date", "date-time", "time", "duration", "uuid", "decimal"}
-FILE_SCHEMA: Schema = {
-    "type": ["object", "null"],
-    "properties": {
-        "name": {"type": "string", "description": "File name with its ending."},
-        "content": {"type": "string", "contentEncoding": "base64", "description": "The file in base64."},
-    },
-    "required": ["name", "content"],
-    "additionalProperties": False,
-}
 CHOICE_LINE = re.compile(r"\s*\* `(?P<value>[^`]*)` - (?P<label>[^\n]*)")
 INTEGER_LIMIT = 2**31 - 1
 
