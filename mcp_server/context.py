@@ -6,6 +6,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from fastmcp import Context
 from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.exceptions import ToolError
+from fastmcp.server.dependencies import get_http_request
+from starlette.requests import Request
 
 from tokens.models import MCPToken
 
@@ -23,6 +25,14 @@ async def get_mcp_token(ctx: Context) -> MCPToken | None:
     """Return the token of the call; None as get_mcp_user, or for a caller who came without an MCPToken."""
     token: MCPToken | None = await ctx.get_state(STATE_KEY_TOKEN)
     return token
+
+
+def http_request() -> Request | None:
+    """Return the HTTP request that carries the current message; None over stdio and in process."""
+    try:
+        return get_http_request()
+    except RuntimeError:
+        return None
 
 
 async def require_mcp_user(ctx: Context = CurrentContext()) -> AbstractBaseUser:

@@ -11,12 +11,11 @@ from django.db import DataError
 from django.db import Error as DatabaseError
 from fastmcp import Context
 from fastmcp.exceptions import NotFoundError
-from fastmcp.server.dependencies import get_http_request
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from mcp_types import CLIENT_INFO_META_KEY, CallToolRequestParams
 
 from mcp_server.conf import setting
-from mcp_server.context import get_mcp_token, get_mcp_user
+from mcp_server.context import get_mcp_token, get_mcp_user, http_request
 from mcp_server.middleware.errors import correlation_id
 from mcp_server.orm import in_database
 from mcp_server.permissions import is_read_only
@@ -153,20 +152,15 @@ def _client_of(ctx: Context) -> dict[str, str]:
     if params and params.client_info:
         return {"client_name": params.client_info.name, "client_version": params.client_info.version}
     # Without sessions a handshake is forgotten; what is left is "Name/1.2 (more)".
-    name, _, version = _http("headers", {}).get("user-agent", "").partition(" ")[0].partition("/")
+    over_http = http_request()
+    agent = over_http.headers.get("user-agent", "") if over_http else ""
+    name, _, version = agent.partition(" ")[0].partition("/")
     return {"client_name": name, "client_version": version}
 
 
 def _remote_address() -> str | None:
-    client = _http("client", None)
-    return client.host if client else None
-
-
-def _http(name: str, default: Any) -> Any:
-    try:
-        return getattr(get_http_request(), name)
-    except RuntimeError:
-        return default
+    request = http_request()
+    return request.client.host if request and request.client else None
 
 
 def _text_of(result: Any) -> str:

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from fastmcp import Context
 from fastmcp.exceptions import NotFoundError
-from fastmcp.server.dependencies import get_access_token, get_http_request
+from fastmcp.server.dependencies import get_access_token
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.utilities.components import FastMCPComponent
 from mcp import MCPError
@@ -13,7 +13,7 @@ from mcp_types import CallToolRequestParams, GetPromptRequestParams, ReadResourc
 
 from mcp_server.auth import DjangoAccessToken, Principal, environment_principal
 from mcp_server.conf import setting
-from mcp_server.context import STATE_KEY_TOKEN, STATE_KEY_USER, get_mcp_token, get_mcp_user
+from mcp_server.context import STATE_KEY_TOKEN, STATE_KEY_USER, get_mcp_token, get_mcp_user, http_request
 from mcp_server.orm import database_thread, in_database
 from mcp_server.permissions import DiffersByCaller, may_use, needs_database
 from tokens.auth import MCPAuthError
@@ -73,7 +73,7 @@ async def _principal() -> Principal | None:
     access = get_access_token()
     if isinstance(access, DjangoAccessToken):
         return access.principal.for_one_message()
-    if _over_http():
+    if http_request():
         # RequireTokenMiddleware let the request through, so no token was sent; without that setting fail closed.
         if setting("MCP_REQUIRE_AUTH"):
             raise MCPError(code=UNAUTHORIZED, message=str(MCPAuthError("missing")))
@@ -82,14 +82,6 @@ async def _principal() -> Principal | None:
         return await environment_principal()
     except MCPAuthError as error:
         raise MCPError(code=UNAUTHORIZED, message=str(error)) from None
-
-
-def _over_http() -> bool:
-    try:
-        get_http_request()
-    except RuntimeError:
-        return False
-    return True
 
 
 async def _set_principal(ctx: Context, principal: Principal | None) -> None:

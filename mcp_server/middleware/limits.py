@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from fastmcp.server.dependencies import get_http_request
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
 from mcp_types import CallToolRequestParams, TextContent
 
-from mcp_server.context import get_mcp_token, get_mcp_user
+from mcp_server.context import get_mcp_token, get_mcp_user, http_request
 from mcp_server.limits import Rule, overall_rules, spend, tool_rules
 from mcp_server.orm import in_database
 
@@ -29,17 +28,9 @@ class RateLimitMiddleware(Middleware):
         user, token = await get_mcp_user(ctx), await get_mcp_token(ctx)
         tool = await ctx.fastmcp.get_tool(name)
         rules = list(tool_rules(name, getattr(tool, "rate", ""), user, token))
-        return rules if _over_http() else overall_rules(user, token) + rules
+        return rules if http_request() else overall_rules(user, token) + rules
 
 
 def _refused(tool: str, wait: int) -> ToolResult:
     text = TextContent(type="text", text=f"Too many calls of {tool}. Try again in {wait} seconds.")
     return ToolResult(content=[text], meta={"retry_after": wait}, is_error=True)
-
-
-def _over_http() -> bool:
-    try:
-        get_http_request()
-    except RuntimeError:
-        return False
-    return True
