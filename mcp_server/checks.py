@@ -12,6 +12,7 @@ from fastmcp.tools import Tool
 
 from mcp_server.catalog import all_tools
 from mcp_server.conf import setting
+from mcp_server.derive.prompt_settings import prompts_problems
 from tokens.rates import rate_error
 
 MAX_DESCRIPTION = 750
@@ -63,6 +64,24 @@ def check_rate_limits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
         Error(f"{name}: {' '.join(error.messages)}", id="mcp_server.E006")
         for name, text in texts.items()
         if (error := rate_error(text))
+    ]
+
+
+@register()
+def check_prompts(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    return [Error(text, id="mcp_server.E007") for text in prompts_problems(setting("MCP_PROMPTS"))]
+
+
+@register()
+def check_search_models(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    from mcp_server.derive.admin.search import opened, search_problems
+
+    chosen = setting("MCP_SEARCH_MODELS")
+    messages: list[CheckMessage] = [Error(text, id="mcp_server.E008") for text in search_problems(chosen)]
+    hint = "Fields named like secrets stay hidden; every other one can be read by who may view the model."
+    return messages or [
+        Warning(f"MCP_SEARCH_MODELS[{label!r}]: accounts can be searched.", hint=hint, id="mcp_server.W002")
+        for label in opened(chosen)
     ]
 
 

@@ -17,6 +17,10 @@ DEFAULTS: dict[str, Any] = tokens_conf.DEFAULTS | {
     "MCP_ADMIN_TOOLS": False,
     # Make tools of every viewset and view of Django REST framework; see docs/derive.md.
     "MCP_API_TOOLS": False,
+    # Prompts by name, each {"description", "text" or "template", "arguments", "permissions"}; see docs/derive.md.
+    "MCP_PROMPTS": {},
+    # Models ("app.model") that get a tool search_<model>; a dict from these to options of a ModelAdmin works too.
+    "MCP_SEARCH_MODELS": [],
     # Streamable HTTP without sessions, so that any worker on any host may answer.
     "MCP_STATELESS_HTTP": True,
     # Answer handshake-era clients in plain JSON: faster, but without progress messages.

@@ -11,6 +11,8 @@ from fastmcp import FastMCP
 from mcp_server.auth import DjangoTokenVerifier
 from mcp_server.broker import changes_of_other_processes
 from mcp_server.conf import setting
+from mcp_server.derive.completion import register_completion
+from mcp_server.derive.prompts import register_settings_prompts
 from mcp_server.middleware import message_middleware
 from mcp_server.middleware.audit import audit_log
 from mcp_server.orm import database_threads
@@ -81,6 +83,12 @@ def register_everything(mcp: FastMCP[Any]) -> None:
         from mcp_server.derive.drf import register_api_tools
 
         register_api_tools(mcp)
+    if setting("MCP_SEARCH_MODELS"):
+        from mcp_server.derive.admin.search import register_search_tools
+
+        register_search_tools(mcp)
+    register_settings_prompts(mcp)
+    register_completion(mcp)
 
 
 mcp = create_server()

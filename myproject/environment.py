@@ -1,5 +1,6 @@
 """Reads settings from the environment; a bad value is refused in one sentence that names its variable."""
 
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -40,6 +41,17 @@ def words(name: str, default: list[str]) -> list[str]:
     """Return a comma-separated list."""
     value = text(name)
     return [word.strip() for word in value.split(",") if word.strip()] if value else default
+
+
+def mapping(name: str) -> dict[str, Any]:
+    """Return a JSON object; what is longer than a line is easier to write in the settings file."""
+    try:
+        value = json.loads(text(name, "{}"))
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ImproperlyConfigured(f"{name} must be a JSON object such as {{}}; or set it in the settings file.")
+    return value
 
 
 def level(name: str, default: str) -> str:
@@ -83,6 +95,8 @@ def _like(name: str, default: Any) -> Any:
         return value
     if isinstance(default, list | tuple | set | frozenset):
         return type(default)(words(name, []))
+    if isinstance(default, dict):
+        return mapping(name)
     return text(name)
 
 

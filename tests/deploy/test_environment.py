@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from tests.deploy.shapes import ROOT
 
@@ -21,6 +22,15 @@ def test_every_mcp_variable_takes_the_type_of_its_default(monkeypatch: pytest.Mo
     defaults = {"A": True, "B": 1, "C": 1.0, "D": [], "E": "", "F": None, "G": 5, "H": 6}
     settings = environment.like_defaults(defaults)
     assert settings == {"A": False, "B": 3, "C": 2.5, "D": ["x", "y"], "E": "z", "F": True}
+
+
+def test_a_variable_for_a_dict_is_a_json_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A", '{"tidy": {"description": "Tidy up."}}')
+    assert environment.like_defaults({"A": {}, "B": {}}) == {"A": {"tidy": {"description": "Tidy up."}}}
+    for wrong in ("tidy", '["tidy"]', "{"):
+        monkeypatch.setenv("A", wrong)
+        with pytest.raises(ImproperlyConfigured, match="A must be a JSON object"):
+            environment.like_defaults({"A": {}})
 
 
 def test_what_a_database_url_says_wins_over_our_options() -> None:
