@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from contextlib import redirect_stdout
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -26,9 +27,11 @@ class Command(BaseCommand):
             sys.exit(130)
 
     async def serve(self) -> None:
-        # Before anything else: a client with a bad token shall see why, and no protocol.
-        await environment_principal()
-        from mcp_server.server import mcp
+        # Standard output belongs to the protocol; what is printed while it runs is diverted by the transport.
+        with redirect_stdout(sys.stderr):
+            # Before anything else: a client with a bad token shall see why, and no protocol.
+            await environment_principal()
+            from mcp_server.server import mcp
 
         await mcp.run_stdio_async(show_banner=False)
 
