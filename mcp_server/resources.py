@@ -3,6 +3,7 @@
 import json
 import logging
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 from django.db import models
 from fastmcp import FastMCP
@@ -11,8 +12,9 @@ from pydantic import Field
 
 from mcp_server.orm import orm_tool
 from mcp_server.permissions import requires
+from mcp_server.subscriptions import rows_of, watch
 from mcp_server.tools.product_rows import product_detail
-from shop.models import Category, Order, OrderLine, Product, StockAdjustment, Supplier
+from shop.models import Category, Order, OrderLine, Product, StockAdjustment, Supplier, Tag
 
 DESCRIBED = (Product, Category, Supplier, StockAdjustment, Order, OrderLine)
 JSON = "application/json"
@@ -63,6 +65,16 @@ def register_resources(mcp: FastMCP[Any]) -> None:
             # FastMCP logs a traceback at this level; the caller's mistake deserves none in production.
             raise ValidationError(text, log_level=logging.DEBUG)
         return _json(product_detail(found))
+
+    watch("shop://categories", lambda uri: [*rows_of(Category), *rows_of(Product)])
+    watch("shop://products/", _rows_of_product)
+
+
+def _rows_of_product(uri: str) -> list[tuple[str, str | None]]:
+    """Return what the resource of one product is made of: its row, and the names it tells of other rows."""
+    sku = unquote(uri.rpartition("/")[2]).strip().upper()
+    pk = Product.objects.filter(sku=sku).values_list("pk", flat=True).first()
+    return [*rows_of(Product, str(pk)), *rows_of(Category), *rows_of(Supplier), *rows_of(Tag)]
 
 
 def _json(value: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import models
 from fastmcp import FastMCP
-from fastmcp.exceptions import NotFoundError
+from fastmcp.exceptions import FastMCPError, NotFoundError
 from fastmcp.server.dependencies import get_context
 from fastmcp.utilities.components import FastMCPComponent
 from mcp import MCPError
@@ -172,7 +172,7 @@ class Subscriptions:
         # Reading it, through all middleware, is the one check that knows every rule, those of single rows included.
         try:
             await self._server.read_resource(uri)
-        except (NotFoundError, MCPError):
+        except (FastMCPError, NotFoundError, MCPError):
             return False
         return True
 
