@@ -17,7 +17,9 @@ from mcp_server.derive.requests import Origin
 class Bound:
     """One exposed model, the caller's request and a copy of the ModelAdmin whose hooks a verb may wrap."""
 
-    def __init__(self, exposed: Exposed, user: Any, origin: Origin) -> None:
+    def __init__(self, exposed: Exposed, user: Any, origin: Origin, *, offline: bool = False) -> None:
+        # Offline there may be no database yet: a schema is made of what can be said without it.
+        self.offline = offline
         self.exposed, self.user, self.origin = exposed, user, origin
         self.model, self.opts, self.site = exposed.model, exposed.model._meta, exposed.site
         self.admin = copy.copy(exposed.model_admin)

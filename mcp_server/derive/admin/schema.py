@@ -1,5 +1,6 @@
 """JSON schemas from the admin's forms: types, choices, bounds and help, in few bytes."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from django.forms.models import ModelChoiceField, ModelMultipleChoiceField
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.inlines import Inline, formsets_of, inlines_of
 from mcp_server.derive.admin.values import plain, text_of
+
+logger = logging.getLogger(__name__)
 
 MAX_CHOICES = 25
 MAX_HELP = 80
@@ -32,7 +35,9 @@ def values_schema(bound: Bound, row: Any = None, *, change: bool = False, full: 
     """Return the schema of what create or update takes: the form's fields and the inlines' rows."""
     form = bound.admin.get_form(bound.request, row, change=change)
     fields = {
-        name: field for name, field in form.base_fields.items() if not field.disabled and bound.exposed.takes(name)
+        name: field
+        for name, field in form_fields(form, row).items()
+        if not field.disabled and bound.exposed.takes(name)
     }
     properties = {name: field_schema(bound, field, change=change, full=full) for name, field in fields.items()}
     for inline in inlines_of(bound, formsets_of(bound, row)):
@@ -46,12 +51,21 @@ def values_schema(bound: Bound, row: Any = None, *, change: bool = False, full: 
     return schema
 
 
+def form_fields(form: Any, row: Any = None) -> dict[str, Any]:
+    """Return the fields as the form's own __init__ leaves them, or as declared where it needs more than a row."""
+    try:
+        return dict((form(instance=row) if row is not None else form()).fields)
+    except Exception:
+        logger.debug("The fields of %s are described as declared", form, exc_info=True)
+        return dict(form.base_fields)
+
+
 def inline_schema(
     bound: Bound, inline: Inline, rights: Mapping[str, bool], *, change: bool, full: bool
 ) -> dict[str, Any]:
     form = inline.formset.form
     shown = inline.fields(bound.request, None)
-    fields = {name: field for name, field in form.base_fields.items() if name in shown and not field.disabled}
+    fields = {name: field for name, field in form_fields(form).items() if name in shown and not field.disabled}
     properties = {name: field_schema(bound, field, change=False, full=full) for name, field in fields.items()}
     if change:
         properties |= {"id": {}} if rights["change"] or rights["delete"] else {}
@@ -154,6 +168,8 @@ def _file(field: Any) -> str:
 
 def target(bound: Bound, field: Any) -> str:
     """Return what a foreign key points to, by the noun its tools have."""
+    if field.queryset is None:
+        return "FK"
     model = field.queryset.model
     peer = bound.exposed.peers.get(model)
     return f"FK {peer.noun if peer else model._meta.model_name}"

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 from django.db import connections
@@ -48,7 +48,7 @@ def description(bound: Bound, verb: str) -> str:
 
 
 def _columns(bound: Bound) -> str:
-    with no_queries():
+    with best_effort(bound):
         names = list(bound.columns())
         return f": {', '.join(names[:MAX_COLUMNS])}{', …' if len(names) > MAX_COLUMNS else ''}"
     return ""
@@ -74,20 +74,20 @@ def parameters(bound: Bound, verb: str) -> dict[str, Any]:
 def naming(bound: Bound) -> dict[str, Any]:
     """Return the arguments that name one row: the id, or any unique field."""
     unique: list[str] = []
-    with no_queries():
+    with best_effort(bound):
         unique = bound.unique_fields()
     return {"id": {"description": "Or label"}} | {name: {"description": "Or this"} for name in unique}
 
 
 def _list(bound: Bound) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    with no_queries():
+    with best_effort(bound):
         if bound.admin.get_search_fields(bound.request):
             found["search"] = {"type": "string", "description": "Words"}
-    with no_queries():
+    with best_effort(bound):
         text = "Also __gte, __lte, __icontains; FK: id or label"
         found["filters"] = {"type": "object", "description": text, "properties": _filters(bound)}
-    with no_queries():
+    with best_effort(bound):
         if columns := sortable(bound):
             found["order"] = {"type": "array", "description": f"-{next(iter(columns))}: down"}
     flags = {"type": "boolean"}
@@ -121,7 +121,7 @@ def _listed(bound: Bound) -> Any:
 
 
 def _lookups(bound: Bound, item: Any) -> dict[str, Any]:
-    with no_queries():
+    with best_effort(bound):
         spec = item(bound.request, {}, bound.model, bound.admin)
         keys = [str(key) for key, _ in spec.lookup_choices]
         return {"enum": keys} if 0 < len(keys) <= 12 else {}
@@ -130,7 +130,7 @@ def _lookups(bound: Bound, item: Any) -> dict[str, Any]:
 
 def _values(bound: Bound, *, change: bool) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "object"}
-    with no_queries():
+    with best_effort(bound):
         schema = values_schema(bound, sample(bound.model) if change else None, change=change)
     keys = any(str(item.get("description", "")).startswith("FK") for item in schema.get("properties", {}).values())
     hint = f"FK: id, label or unique field; see autocomplete_{bound.exposed.noun}. " if keys else ""
@@ -152,7 +152,7 @@ def _bulk(bound: Bound) -> dict[str, Any]:
 
 def _action(bound: Bound) -> dict[str, Any]:
     names: list[str] = []
-    with no_queries():
+    with best_effort(bound):
         names = [str(name) for name in bound.admin.get_actions(bound.request)]
     return {
         "action": {"enum": names, "description": "Which"} if names else {"type": "string", "description": "Which"},
@@ -165,7 +165,7 @@ def _action(bound: Bound) -> dict[str, Any]:
 
 def _related(bound: Bound) -> dict[str, Any]:
     names: list[str] = []
-    with no_queries():
+    with best_effort(bound):
         names = list(relations(bound))
     return {"relation": {"enum": names, "description": "Else counts"}, "offset": OFFSET}
 
@@ -193,21 +193,32 @@ PARAMETERS: dict[str, Any] = {
 
 
 class QueryRefusedError(RuntimeError):
-    """A schema is made when the server starts, perhaps before there is a database."""
+    """The registered schemas are made when the server starts, perhaps before there is a database."""
 
 
 @contextmanager
 def no_queries() -> Iterator[None]:
-    """Let the project's code say what it can without the database; what it cannot is left to describe."""
+    """Let the project's code say what it can without the database; what it cannot is left out."""
 
     def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         raise QueryRefusedError
 
     with ExitStack() as stack:
-        for connection in connections.all(initialized_only=True):
+        for connection in connections.all():
             stack.enter_context(connection.execute_wrapper(refuse))
-        try:
+        with tolerated():
             yield
-        except Exception:
-            # The project's own hooks may fail for a user without a row; the tool works all the same.
-            logger.debug("A part of a tool's schema is left to describe", exc_info=True)
+
+
+@contextmanager
+def tolerated() -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        # The project's own hooks may fail for a user or a row that is not quite real; the tool works all the same.
+        logger.debug("A part of a tool's schema is left to describe", exc_info=True)
+
+
+def best_effort(bound: Bound) -> AbstractContextManager[None]:
+    """Let the project's code say what it can, offline without the database; what it cannot is left to describe."""
+    return no_queries() if bound.offline else tolerated()

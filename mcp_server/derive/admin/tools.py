@@ -88,9 +88,9 @@ class AdminTool(DerivedTool):
     _verb: str = PrivateAttr()
 
     @classmethod
-    def of(cls, exposed: Exposed, verb: str, user: Any) -> "AdminTool":
+    def of(cls, exposed: Exposed, verb: str, user: Any, *, offline: bool = False) -> "AdminTool":
         """Build the tool as this user has it: the registered one for the most permitted, listed ones for the caller."""
-        bound = Bound(exposed, user, NOWHERE)
+        bound = Bound(exposed, user, NOWHERE, offline=offline)
         reading_only = verb not in NEEDS and verb != "action"
         tool = cls(
             name=exposed.tool_name(verb),
@@ -229,7 +229,7 @@ def register_admin_tools(
     site = site or django_admin.site
     exposed, hidden = find_exposed(site, direct=direct, include=include, exclude=exclude)
     user = most_permitted_user()
-    tools = [AdminTool.of(item, verb, user) for item in exposed for verb in item.verbs]
+    tools = [AdminTool.of(item, verb, user, offline=True) for item in exposed for verb in item.verbs]
     names = add_derived_tools(mcp, tools)
     from mcp_server.derive.admin.beside import register_beside_tools  # its modules need the tools
 
