@@ -74,9 +74,12 @@ def check_prompts(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 
 @register()
 def check_search_models(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    chosen = setting("MCP_SEARCH_MODELS")
+    if chosen in ([], {}, ()):
+        return []
+    # Not before it is needed: a project may have no admin.
     from mcp_server.derive.admin.search import opened, search_problems
 
-    chosen = setting("MCP_SEARCH_MODELS")
     messages: list[CheckMessage] = [Error(text, id="mcp_server.E008") for text in search_problems(chosen)]
     hint = "Fields named like secrets stay hidden; every other one can be read by who may view the model."
     return messages or [

@@ -7,8 +7,9 @@ from fastmcp import FastMCP
 from fastmcp.exceptions import ValidationError
 from pydantic import Field
 
+from mcp_server.derive.completion import complete_with
 from mcp_server.permissions import requires
-from shop.models import Order
+from shop.models import Category, Order
 
 RESTOCK = """\
 Make a restock plan for {scope}.
@@ -53,6 +54,17 @@ def register_prompts(mcp: FastMCP[Any]) -> None:
         if status not in Order.Status.values:
             raise _refusal(f"status: Use one of: {', '.join(Order.Status.values)}.")
         return TRIAGE.format(status=status, days=_whole("days", days, 365))
+
+    complete_with("restock_plan", "category", _category_slugs)
+    complete_with(
+        "order_triage", "status", lambda user, typed: [name for name in Order.Status.values if name.startswith(typed)]
+    )
+
+
+def _category_slugs(user: Any, typed: str) -> Any:
+    if not user.has_perm("shop.view_category"):
+        return []
+    return Category.objects.filter(name__icontains=typed).order_by("slug").values_list("slug", flat=True)
 
 
 def _whole(argument: str, text: str, limit: int) -> int:

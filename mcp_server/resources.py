@@ -10,6 +10,7 @@ from fastmcp import FastMCP
 from fastmcp.exceptions import ValidationError
 from pydantic import Field
 
+from mcp_server.derive.completion import complete_with
 from mcp_server.orm import orm_tool
 from mcp_server.permissions import requires
 from mcp_server.subscriptions import rows_of, watch
@@ -68,6 +69,12 @@ def register_resources(mcp: FastMCP[Any]) -> None:
 
     watch("shop://categories", lambda uri: [*rows_of(Category), *rows_of(Product)])
     watch("shop://products/", _rows_of_product)
+    complete_with("shop://products/{sku}", "sku", _skus)
+
+
+def _skus(user: Any, typed: str) -> models.QuerySet[Any]:
+    known = models.Q(sku__istartswith=typed) | models.Q(name__icontains=typed)
+    return Product.objects.filter(known).order_by("sku").values_list("sku", flat=True)
 
 
 def _rows_of_product(uri: str) -> list[tuple[str, str | None]]:

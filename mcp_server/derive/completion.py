@@ -1,7 +1,8 @@
 """Answers completion/complete: what a person may mean by the beginning of an argument."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
@@ -21,8 +22,19 @@ logger = logging.getLogger(__name__)
 MAX_VALUES = 100
 REFUSALS = (ToolError, PermissionDenied, Http404, ObjectDoesNotExist)
 
+# What completes arguments of components written by hand, by their name or URI template and the argument's name.
+_written: dict[tuple[str, str], Callable[[Any, str], Iterable[Any]]] = {}
+
 # A component's method `complete`: the user, the argument's name, what was typed of it, and the arguments given already.
 Completer = Callable[[Any, str, str, Mapping[str, str]], Completion]
+
+
+def complete_with(name: str, argument: str, values: Callable[[Any, str], Iterable[Any]]) -> None:
+    """Complete an argument of a prompt, tool or template that was written by hand, with values(user, typed).
+
+    The function may use the ORM; it is only asked for callers who may use the component, and at most 100 values count.
+    """
+    _written[name, argument] = values
 
 
 def register_completion(mcp: FastMCP[Any]) -> None:
@@ -38,8 +50,9 @@ def register_completion(mcp: FastMCP[Any]) -> None:
         context: CompletionContext | None,
     ) -> Completion:
         component = await _component(mcp, ref)
-        completer: Completer | None = getattr(component, "complete", None)
-        if component is None or completer is None:
+        completer = None if component is None else _completer(component, argument.name)
+        # No text in a database holds NUL; SQLite takes what stands before it for the whole.
+        if completer is None or "\x00" in argument.value:
             return nothing()
         ctx = get_context()
         user, token = await get_mcp_user(ctx), await get_mcp_token(ctx)
@@ -60,6 +73,20 @@ def register_completion(mcp: FastMCP[Any]) -> None:
             return nothing()
 
     mcp.add_completion_handler(complete)
+
+
+def _completer(component: Any, argument: str) -> Completer | None:
+    written = _written.get((getattr(component, "uri_template", component.name), argument))
+    if written is None:
+        own: Completer | None = getattr(component, "complete", None)
+        return own
+    return lambda user, argument, typed, given: told(written(user, typed))
+
+
+def told(values: Iterable[Any]) -> Completion:
+    """Return the first hundred of the values, each once, and whether there are more."""
+    found = list(dict.fromkeys(str(value) for value in islice(values, 10 * MAX_VALUES)))
+    return Completion(values=found[:MAX_VALUES], has_more=len(found) > MAX_VALUES)
 
 
 async def _component(mcp: FastMCP[Any], ref: PromptReference | ResourceTemplateReference) -> Any:

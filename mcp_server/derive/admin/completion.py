@@ -13,7 +13,7 @@ from mcp_server.derive.admin.lookup import MAX_LABELS, find
 from mcp_server.derive.admin.reading import autocomplete, foreign_keys
 from mcp_server.derive.admin.rows import identity
 from mcp_server.derive.admin.tools import NOWHERE
-from mcp_server.derive.completion import MAX_VALUES, REFUSALS, nothing
+from mcp_server.derive.completion import MAX_VALUES, REFUSALS, nothing, told
 
 
 def complete_tool(exposed: Exposed, user: Any, argument: str, value: str) -> Completion:
@@ -27,7 +27,7 @@ def complete_tool(exposed: Exposed, user: Any, argument: str, value: str) -> Com
 
 def row_ids(bound: Bound, typed: str) -> Completion:
     """Return primary keys of rows the caller may read: the one that was typed, then those its text finds."""
-    return _told(str(row.pk) for row in _rows(bound, typed))
+    return told(str(row.pk) for row in _rows(bound, typed))
 
 
 def row_names(bound: Bound, typed: str) -> Completion:
@@ -35,7 +35,7 @@ def row_names(bound: Bound, typed: str) -> Completion:
     before, comma, last = typed.rpartition(",")
     prefix = f"{before}{comma} " if comma else ""
     unique = bound.unique_fields()
-    return _told(f"{prefix}{_name(identity(row, unique), unique)}" for row in _rows(bound, last.strip()))
+    return told(f"{prefix}{_name(identity(row, unique), unique)}" for row in _rows(bound, last.strip()))
 
 
 def names_of_rows(label: str, user: Any, typed: str) -> Completion:
@@ -65,11 +65,6 @@ def _name(row: Mapping[str, Any], unique: list[str]) -> str:
     return str(values[0] if values else row["id"])
 
 
-def _told(values: Any) -> Completion:
-    found = list(dict.fromkeys(values))
-    return Completion(values=found[:MAX_VALUES], has_more=len(found) > MAX_VALUES)
-
-
 def _rows(bound: Bound, typed: str) -> list[Any]:
     """Return rows in the caller's scope which each may be seen by its own rule."""
     rows = [*_exactly(bound, typed), *_searched(bound, typed)]
@@ -88,8 +83,6 @@ def _searched(bound: Bound, typed: str) -> list[Any]:
     own, request = bound.admin, bound.request
     rows = own.get_queryset(request)
     rows = rows if rows.ordered else rows.order_by("pk")
-    if "\x00" in typed:
-        return []
     if typed and own.get_search_fields(request):
         rows, duplicates = own.get_search_results(request, rows, typed)
         rows = rows.distinct() if duplicates else rows

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from mcp import MCPError
+from mcp_types import PromptReference, ResourceTemplateReference
 
 from shop.models import MAX_STOCK, Category, Product
 from tests.factories import make_product, make_user
@@ -115,3 +117,28 @@ def test_prompts_describe_their_arguments_and_need_what_they_use(agent: Agent, a
     assert {prompt.name for prompt in prompts} == {"restock_plan", "order_triage"}
     assert all(argument.description for prompt in prompts for argument in prompt.arguments)
     assert agent_of(make_user("grace")).ask(lambda client: client.list_prompts()) == []
+
+
+def test_arguments_are_completed_for_those_who_may_use_them(agent: Agent, agent_of: Callable[..., Agent]) -> None:
+    make_product("SKU0001", name="Oak desk")
+    make_product("SKU0002", name="Floor lamp")
+    product = ResourceTemplateReference(uri="shop://products/{sku}")
+    questions = [
+        (product, "sku", "sku", ["SKU0001", "SKU0002"]),
+        (product, "sku", "lamp", ["SKU0002"]),
+        (product, "sku", "\x00", []),
+        (PromptReference(name="restock_plan"), "category", "des", ["desks"]),
+        (PromptReference(name="restock_plan"), "weeks", "4", []),
+        (PromptReference(name="order_triage"), "status", "p", ["placed", "paid"]),
+    ]
+    grace = agent_of(make_user("grace"))
+    for ref, name, value, expected in questions:
+        assert completed(agent, ref, name, value) == expected
+        assert completed(grace, ref, name, value) == []
+    # The prompt needs no right to see categories, their names do.
+    planner = agent_of(make_user("mary", "shop.view_product", "shop.view_stockadjustment"))
+    assert completed(planner, PromptReference(name="restock_plan"), "category", "des") == []
+
+
+def completed(who: Agent, ref: Any, name: str, value: str) -> list[str]:
+    return list(who.ask(lambda client: client.complete(ref, {"name": name, "value": value})).values)
