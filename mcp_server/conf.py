@@ -15,6 +15,8 @@ DEFAULTS: dict[str, Any] = tokens_conf.DEFAULTS | {
     "MCP_TOKEN_CACHE_SECONDS": 1.0,
     # Make tools of every model in the admin; see docs/derive.md.
     "MCP_ADMIN_TOOLS": False,
+    # Collapse all derived tools into a search and a call, for sites with more tools than a model can read.
+    "MCP_TOOL_SEARCH": False,
     # Make tools of every viewset and view of Django REST framework; see docs/derive.md.
     "MCP_API_TOOLS": False,
     # Prompts by name, each {"description", "text" or "template", "arguments", "permissions"}; see docs/derive.md.

@@ -44,6 +44,11 @@ def required_permissions(component: FastMCPComponent) -> list[str]:
     return list(((component.meta or {}).get(META_KEY) or {}).get("permissions", []))
 
 
+def passes_on(component: FastMCPComponent) -> bool:
+    """Tell whether a tool does nothing itself but find and call others as its caller."""
+    return bool(((component.meta or {}).get(META_KEY) or {}).get("passes_on"))
+
+
 def is_read_only(component: FastMCPComponent) -> bool:
     """Tell whether using the component changes nothing; resources and prompts never do."""
     if not isinstance(component, Tool):
@@ -55,6 +60,9 @@ def may_use(component: FastMCPComponent, user: AbstractBaseUser | None, token: M
     """Tell whether the caller may see and use the component; no user (development only) may all but own rules."""
     if user is None:
         return not isinstance(component, HasOwnRule)
+    if passes_on(component):
+        # Every call it makes comes through here again, under the name of the tool it is for.
+        return True
     if token is not None and not _token_allows(component, token):
         return False
     needed = required_permissions(component)

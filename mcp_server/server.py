@@ -89,6 +89,10 @@ def register_everything(mcp: FastMCP[Any]) -> None:
         register_search_tools(mcp)
     register_settings_prompts(mcp)
     register_completion(mcp)
+    if setting("MCP_TOOL_SEARCH"):
+        from mcp_server.derive.tool_search import collapse_derived_tools
+
+        collapse_derived_tools(mcp)
 
 
 mcp = create_server()

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin as django_admin
 from django.contrib.auth import get_permission_codename, get_user_model
@@ -186,6 +186,8 @@ def caller_key(user: Any) -> Any:
 class FindModels(DerivedTool):
     """Tells which models there are; one for all registered sites."""
 
+    # Stays in the list where a search stands for the derived tools: it says which words to search for.
+    derived: ClassVar[bool] = False
     _tools: list[Exposed] = PrivateAttr(default_factory=list)
     _known: list[tuple[Any, Any]] = PrivateAttr(default_factory=list)
 

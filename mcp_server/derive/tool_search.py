@@ -1,0 +1,80 @@
+"""Collapses derived tools behind a search and a call, for sites whose list of tools no model could read."""
+
+import logging
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from django.core.exceptions import ImproperlyConfigured
+from fastmcp import Context, FastMCP
+from fastmcp.dependencies import CurrentContext
+from fastmcp.exceptions import ToolError
+from fastmcp.server.transforms.search import BM25SearchTransform
+from fastmcp.tools import Tool, ToolResult
+from pydantic import Field
+from pydantic_core import to_json
+
+from mcp_server.permissions import META_KEY, READ_ONLY
+
+MAX_RESULTS = 3
+
+
+class DerivedToolSearch(BM25SearchTransform):
+    """Hides what says that it is derived; what was written by hand stays in the list.
+
+    Both tools here only pass on: search looks through the caller's own list, and call goes through every
+    middleware again, so that a tool the caller may not use is as unknown as it is without the search.
+    """
+
+    async def transform_tools(self, tools: Sequence[Tool]) -> Sequence[Tool]:
+        listed = [tool for tool in tools if not is_derived(tool)]
+        return tools if len(listed) == len(tools) else [*listed, self._make_search_tool(), self._make_call_tool()]
+
+    async def _get_visible_tools(self, ctx: Any) -> Sequence[Tool]:
+        return [tool for tool in await self.get_tool_catalog(ctx) if is_derived(tool)]
+
+    def _make_search_tool(self) -> Tool:
+        tool = _passing_on(super()._make_search_tool())
+        tool.description = (
+            "Find tools by words such as 'update product' or 'list order'; returns the best three with their "
+            "arguments. Run them with call_tool."
+        )
+        tool.annotations = READ_ONLY
+        tool.parameters["properties"]["query"]["description"] = "A verb and a model"
+        return tool
+
+    def _make_call_tool(self) -> Tool:
+        async def call_tool(
+            name: Annotated[str, Field(description="A tool's name")],
+            arguments: Annotated[dict[str, Any], Field(description="Its arguments")],
+            ctx: Context = CurrentContext(),
+        ) -> ToolResult:
+            """Run a tool that search_tools found."""
+            if not any(tool.name == name for tool in await self._get_visible_tools(ctx)):
+                raise ToolError(f"Unknown tool: {name!r}. Find one with search_tools.", log_level=logging.INFO)
+            return await ctx.fastmcp.call_tool(name, arguments)
+
+        return _passing_on(Tool.from_function(call_tool, name="call_tool"))
+
+
+def collapse_derived_tools(mcp: FastMCP[Any]) -> None:
+    """Let lists show a search instead of the derived tools; called once, after everything is registered."""
+    if any(isinstance(transform, DerivedToolSearch) for transform in mcp.transforms):
+        raise ImproperlyConfigured("The derived tools of this server are collapsed already.")
+    mcp.add_transform(DerivedToolSearch(max_results=MAX_RESULTS, search_result_serializer=shown))
+
+
+def shown(tools: Sequence[Tool]) -> str:
+    """Return what a model needs to call the tools: names, descriptions and arguments."""
+    found = [{"name": tool.name, "description": tool.description, "arguments": tool.parameters} for tool in tools]
+    return to_json(found).decode() if found else "No tool fits. Use a verb and a model, such as 'update product'."
+
+
+def is_derived(tool: Tool) -> bool:
+    kind = type(tool)
+    return bool(getattr(kind, "derived", kind.__module__.startswith(f"{__package__}.")))
+
+
+def _passing_on(tool: Tool) -> Tool:
+    tool.meta = {META_KEY: {"permissions": [], "passes_on": True}}
+    tool.tags = set()
+    return tool
