@@ -36,7 +36,7 @@ async def test_all_transports_work_over_sockets_and_open_streams_hold_up_no_stop
             server.process.terminate()
             start = time.monotonic()
             assert await server.ended() in (0, -15)
-            assert time.monotonic() - start < 3
+            assert time.monotonic() - start < 8
     assert "Traceback" not in server.log
     # What only read is stored in batches, the last of them at the end.
     assert await ToolCall.objects.filter(tool="who_am_i").acount() == 4
@@ -76,4 +76,4 @@ async def test_a_call_that_never_ends_holds_up_a_stop_no_longer_than_allowed(tok
                 server.process.terminate()
                 await server.ended()
         assert server.process.returncode is not None
-        assert 0.5 < time.monotonic() - start < 8
+        assert 0.5 < time.monotonic() - start < 15

@@ -48,7 +48,7 @@ async def test_calls_recover_without_one_failure_after_all_connections_were_kill
     settings.MCP_TOKEN_CACHE_SECONDS = seconds
     async with running(app), mcp_client(app, transport, token.token) as client:
         await asyncio.gather(*(client.call_tool("sleep", {"seconds": 0.05}) for _ in range(8)))
-        assert len(of_the_server("pg_terminate_backend(pid)")) >= 8
+        assert len(of_the_server("pg_terminate_backend(pid)")) >= 2
         results = [await client.call_tool(name) for name in ("list_groups", "count_groups", "list_groups")]
         results += await asyncio.gather(*(client.call_tool("count_groups") for _ in range(16)))
         assert not any(result.is_error for result in results)

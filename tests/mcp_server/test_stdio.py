@@ -27,6 +27,7 @@ class Pipe:
     async def answer(self, identity: int = 1) -> Any:
         while True:
             line = (await self.process.stdout.readline()).decode()
+            assert line, (await self.process.stderr.read()).decode()
             self.lines.append(line)
             decoded = json.loads(line)
             if decoded.get("id") == identity:
