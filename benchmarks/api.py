@@ -97,7 +97,10 @@ async def compare(rounds: int, calls: int) -> None:
 
 
 async def timed(client: Any, tool: str, arguments: dict[str, Any], calls: int) -> float:
-    """Return milliseconds of CPU time a call, whatever else the machine does; the answer is read as it comes, without the client's checks of its schema."""
+    """Return milliseconds of CPU time a call, which other work on the machine does not change.
+
+    The answer is read as it comes, without the client's checks of its schema.
+    """
     from mcp_types import CallToolRequest, CallToolRequestParams, CallToolResult
 
     request = CallToolRequest(params=CallToolRequestParams(name=tool, arguments=arguments))
