@@ -172,7 +172,11 @@ def prompts_of(exposed: Exposed) -> list[ActionPrompt]:
 
 def _prompt(bound: Bound, action: str, label: str) -> ActionPrompt:
     many = str(bound.opts.verbose_name_plural)
-    names = ", ".join(["ids", *bound.unique_fields(), "or labels"])
+    unique: list[str] = []
+    with no_queries():
+        # A form that asks the database costs the hint, not the prompt.
+        unique = bound.unique_fields()
+    names = ", ".join(["ids", *unique, "or labels"])
     prompt = ActionPrompt(
         name=short_name(f"{action}_{bound.exposed.noun}"),
         title=f"{many.capitalize()}: {label}",

@@ -114,7 +114,13 @@ class FileTemplate(RowTemplate):
             raise ObjectDoesNotExist from error
         check_size(len(data))
         # Never as text: what it holds is data and not for the server to interpret.
-        return ResourceContent(bytes(data), mime_type=mimetypes.guess_type(file.name)[0] or BYTES)
+        return ResourceContent(bytes(data), mime_type=type_of(file.name))
+
+
+def type_of(name: str) -> str:
+    """Return the media type a file's name says it has; one that is packed is not what it was before."""
+    kind, packed = mimetypes.guess_type(name)
+    return BYTES if packed else kind or BYTES
 
 
 def check_size(size: int) -> None:

@@ -71,13 +71,19 @@ def test_a_file_of_text_is_a_blob_too(boss: Person) -> None:
     assert (content.mime_type, base64.b64decode(content.blob)) == ("text/csv", b"width;height")
 
 
+@pytest.mark.parametrize("name", ["desk.csv.gz", "desk", "desk.unknown"])
+def test_a_file_whose_name_says_little_is_only_bytes(boss: Person, name: str) -> None:
+    product = with_datasheet(b"120 x 60", name)
+    assert boss.read(f"django://shop.product/{product.pk}/datasheet").mime_type == "application/octet-stream"
+
+
 def test_a_file_or_row_above_the_cap_is_refused_with_its_size(boss: Person, settings: Any) -> None:
-    product = with_datasheet(b"x" * 200)
+    product = with_datasheet(b"x" * 300)
     settings.MCP_MAX_RESULT_BYTES = 199
     error = boss.unreadable(f"django://shop.product/{product.pk}/datasheet")
-    assert "200 bytes, and at most 199" in str(error)
+    assert "300 bytes, and at most 199" in str(error)
     assert "at most 199" in str(boss.unreadable(f"django://shop.product/{product.pk}"))
-    settings.MCP_MAX_RESULT_BYTES = 200
+    settings.MCP_MAX_RESULT_BYTES = 300
     assert boss.read(f"django://shop.product/{product.pk}/datasheet").blob
 
 
@@ -127,6 +133,8 @@ def test_a_row_its_admin_refuses_is_not_found(db: None) -> None:
     assert not_found(reader.unreadable(uri), uri)
     assert reader.read(f"django://shop.tag/{open_.pk}").text
     assert reader.completed("django://shop.tag/{pk}", "pk", "") == [str(open_.pk)]
+    assert "You see no tag" in reader.unprompted("delete_selected_tag", rows=f"{open_.pk}, {hidden.pk}")
+    assert "oak" in reader.prompt("delete_selected_tag", rows=str(open_.pk))
 
 
 def reader_of(model: Any, model_admin: Any, username: str = "ada") -> Person:
