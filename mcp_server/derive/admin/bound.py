@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.admin.utils import flatten, flatten_fieldsets
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import FieldDoesNotExist
+from django.utils.functional import cached_property
 
 from mcp_server.derive.admin.exposure import Exposed, is_secret
 from mcp_server.derive.admin.request import AdminRequest, admin_path
@@ -76,6 +77,10 @@ class Bound:
 
     def unique_fields(self) -> list[str]:
         """Return the fields, the primary key apart, whose value names one row and which the caller sees."""
+        return self._unique
+
+    @cached_property
+    def _unique(self) -> list[str]:
         names = unique_names(self.model)
         if not names:
             return []
@@ -84,6 +89,10 @@ class Bound:
 
     def declared(self) -> set[str]:
         """Return the names of fields a form is bound to show, without building it where that can be told."""
+        return self._declared
+
+    @cached_property
+    def _declared(self) -> set[str]:
         admin = self.exposed.model_admin
         if admin.fieldsets:
             return set(self.visible(flatten_fieldsets(admin.fieldsets)))

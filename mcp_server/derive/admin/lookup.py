@@ -19,6 +19,8 @@ class NoSuchRowError(RefusalError):
 
 def find_row(bound: Bound, arguments: Mapping[str, Any]) -> Any:
     """Return the row named by `id` or by one unique field, through the ModelAdmin's own queryset."""
+    if arguments.get("id") is not None and not arguments.keys() & set(unique_names(bound.model)):
+        return find(bound, arguments["id"])
     names = [name for name in ("id", *bound.unique_fields()) if arguments.get(name) is not None]
     if len(names) != 1:
         allowed = " or ".join(("id", *bound.unique_fields()))
@@ -30,12 +32,27 @@ def find_row(bound: Bound, arguments: Mapping[str, Any]) -> Any:
 
 def find(bound: Bound, ref: Any) -> Any:
     """Return the row that `ref` names: an id, a unique value, a label, or an object with one of them."""
+    if is_key(bound.opts.pk, ref):
+        # Nothing else is called like this, and the admin looks it up in one query.
+        row = bound.admin.get_object(bound.request, str(ref))
+        if row is not None:
+            return row
     queryset = bound.admin.get_queryset(bound.request)
     pk = resolve(queryset, ref, unique=bound.unique_fields(), search=bound)
     row = bound.admin.get_object(bound.request, str(pk))
     if row is None:
         raise _missing(bound.opts, ref)
     return row
+
+
+def is_key(field: Any, ref: Any) -> bool:
+    """Tell whether `ref` can be nothing but a primary key: a number, or a UUID where that is the key."""
+    while field.remote_field:
+        field = field.target_field
+    kind = field.get_internal_type()
+    if isinstance(ref, int) and not isinstance(ref, bool):
+        return kind.endswith(("AutoField", "IntegerField")) and abs(ref) < 2**63
+    return isinstance(ref, str) and kind == "UUIDField" and _key(field, ref) is not None
 
 
 def find_pks(bound: Bound, refs: Iterable[Any]) -> list[Any]:

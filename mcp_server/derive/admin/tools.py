@@ -118,8 +118,13 @@ class AdminTool(DerivedTool):
         return {META_KEY: {"permissions": names, "object_rule": self._exposed.has_row_rules}}
 
     def visible_to(self, user: Any) -> bool:
-        bound = Bound(self._exposed, user, NOWHERE)
-        return bool(self._exposed.site.has_permission(bound.request)) and self._allowed(bound)
+        try:
+            bound = Bound(self._exposed, user, NOWHERE)
+            return bool(self._exposed.site.has_permission(bound.request)) and self._allowed(bound)
+        except Exception:
+            # One ModelAdmin that cannot answer must not cost everybody the whole list.
+            logger.exception("%s is hidden: its ModelAdmin could not say who may use it", self.name)
+            return False
 
     def seen_by(self, user: Any) -> "AdminTool":
         """Return the tool with the arguments this caller may use; remembered for a minute."""

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
+from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import quote
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.db import DatabaseError, models, router, transaction
 from django.db.models import ProtectedError, RestrictedError
+from django.db.models.signals import post_save, pre_save
+from django.forms.models import BaseModelForm
 
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.convert import is_relative
@@ -19,7 +22,7 @@ from mcp_server.derive.admin.lookup import find_row
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import identity
-from mcp_server.derive.admin.values import label_of, plain, read
+from mcp_server.derive.admin.values import label_of, name_of, plain, read
 
 R = TypeVar("R")
 
@@ -223,10 +226,15 @@ class Write:
                 yield name, ["[secret]", "[secret]"]
         done = set(form.changed_data if form is not None else ())
         now = stored(row)
-        for name in self.bound.visible(self.before.keys() & self.bound.declared()):
+        shown = {*(form.fields if form is not None else ()), *self._read_only()}
+        for name in self.bound.visible(name for name in self.before if name in shown):
             field = model_field(self.bound.model, name)
             if name not in done and self.before[name] != now.get(name, self.before[name]) and not is_clock(field):
                 yield name, [plain(self.before[name], field), plain(now[name], field)]
+
+    def _read_only(self) -> list[str]:
+        admin, request = self.bound.admin, self.bound.request
+        return [name_of(field) for field in admin.get_readonly_fields(request, self.row)]
 
     def _inline_changes(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -254,6 +262,8 @@ class Write:
 
     def _check_taken(self) -> None:
         """Refuse a success in which a value was left behind: the form took it, and the row does not have it."""
+        if not self.formsets and saves_plainly(self.bound.admin, type(self.form), self.bound.model):
+            return
         forms = [self.form, *(form for formset in self.formsets for form in formset.forms)]
         for form in filter(None, forms):
             for name in form.mcp_given:
@@ -270,6 +280,15 @@ def stored(row: Any) -> dict[str, Any]:
         for field in fields
         for value in [getattr(row, field.attname)]
     }
+
+
+def saves_plainly(admin: Any, form: Any, model: Any) -> bool:
+    """Tell whether nothing of the project stands between the form's values and the row."""
+    hooks = ("save_form", "save_model", "save_related", "changeform_view", "change_view", "add_view")
+    own = any(getattr(type(admin), name) is not getattr(ModelAdmin, name) for name in hooks)
+    own = own or form.save is not BaseModelForm.save or model.save is not models.Model.save
+    own = own or model.save_base is not models.Model.save_base
+    return not own and not pre_save.has_listeners(model) and not post_save.has_listeners(model)
 
 
 def is_clock(field: Any) -> bool:
