@@ -70,9 +70,11 @@ class Project:
 
     def copy_in(self) -> None:
         """Do what the page says, without the demo, and count the lines."""
-        unwanted = shutil.ignore_patterns("__pycache__", "tools", "resources.py", "prompts.py")
         for name in ("tokens", "mcp_server"):
-            shutil.copytree(ROOT / name, self.apps / name, ignore=unwanted)
+            shutil.copytree(ROOT / name, self.apps / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.rmtree(self.apps / "mcp_server/tools")
+        for name in ("resources.py", "prompts.py"):
+            (self.apps / "mcp_server" / name).unlink()
         added = [SETTINGS, ASGI]
         if self.apps != self.folder:
             path = self.folder / "mysite/settings.py"
@@ -143,6 +145,14 @@ def test_a_fresh_project(tmp_path: Path) -> None:
     assert "no issues" in project.manage("check")
     assert "No changes" in project.manage("makemigrations", "--check", "--dry-run")
     assert_it_works(project, "ada")
+
+
+def test_it_needs_only_what_the_page_installs(tmp_path: Path) -> None:
+    project = Project(tmp_path / "site")
+    project.copy_in()
+    unwanted = ("rest_framework", "django_filters", "drf_spectacular", "environ", "psycopg", "oauth2_provider", "shop")
+    code = f"import sys, mysite.asgi; print([name for name in {unwanted} if name in sys.modules])"
+    assert project.manage("shell", "--command", code).splitlines()[-1] == "[]"
 
 
 def test_a_project_whose_pages_all_need_a_login(tmp_path: Path) -> None:
