@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 from fastmcp import Client
@@ -41,32 +40,29 @@ TRANSPORTS = [*HTTP_TRANSPORTS, "stdio"]
 STDIO_SERVER = ["-m", "tests.mcp_server.stdio_server"]
 
 
+# What makes each kind: fields of the token, and the permissions a limited one is given.
+FIELDS: dict[str, dict[str, Any]] = {
+    "revoked": {"is_active": False},
+    "restricted": {"allowed_tools": ["who_am_i", "create_group"]},
+    "read": {"access": "read"},
+    "limited to viewing": {"access": "limited"},
+    "limited to nothing": {"access": "limited"},
+    "limited to more than the user has": {"access": "limited"},
+}
+GIVEN = {"limited to viewing": [VIEW], "limited to more than the user has": ["auth.delete_group"]}
+
+
 def make(kind: str) -> str | None:
     """Return a plain token of this kind."""
-    user = make_user("ada", *(() if kind == "of nobody" else (VIEW, ADD)))
-    match kind:
-        case "none":
-            return None
-        case "wrong":
-            return MCPToken(user=user).token
-        case "expired":
-            return make_token(user, expires_at=timezone.now() - timedelta(seconds=1)).token
-        case "revoked":
-            return make_token(user, is_active=False).token
-        case "inactive user":
-            User.objects.filter(pk=user.pk).update(is_active=False)
-            return make_token(user).token
-        case "restricted":
-            return make_token(user, allowed_tools=["who_am_i", "create_group"]).token
-        case "read":
-            return make_token(user, access="read").token
-        case "limited to viewing":
-            return make_token(user, VIEW, access="limited").token
-        case "limited to nothing":
-            return make_token(user, access="limited").token
-        case "limited to more than the user has":
-            return make_token(user, "auth.delete_group", access="limited").token
-    return make_token(user).token
+    user = make_user("ada", *(() if kind == "of nobody" else (VIEW, ADD)), is_active=kind != "inactive user")
+    if kind == "none":
+        return None
+    if kind == "wrong":
+        return MCPToken(user=user).token
+    token = make_token(user, *GIVEN.get(kind, []), **FIELDS.get(kind, {}))
+    if kind == "expired":
+        MCPToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    return token.token
 
 
 def client_of(app: Starlette, transport: str, token: str | None) -> AbstractAsyncContextManager[Client[Any]]:
