@@ -72,15 +72,17 @@ def test_mcp_tools_says_whom_it_does_not_know(world: None, db: None) -> None:
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("client", CLIENTS)
-def test_mcp_config_prints_what_each_client_can_read(settings: Settings, client: str, transport: str) -> None:
+def test_mcp_config_prints_what_each_client_can_read(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, client: str, transport: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/srv/shop/manage.py", "mcp_config"])
     settings.MCP_PUBLIC_URL, settings.MCP_SERVER_NAME = "https://shop.example.com/", "furniture shop"
     text = run("mcp_config", "--client", client, "--transport", transport, "--token", "mcp_secret")
     url = "https://shop.example.com/mcp" + ("/sse" if transport == "sse" else "")
     entry = entry_of(client, text)
     if transport == "stdio":
         assert sys.executable in entry
-        assert any(part.endswith(("manage.py", "pytest", "__main__.py")) for part in entry)
-        assert "mcp_stdio" in entry
+        assert entry[entry.index("mcp_stdio") - 1] == "/srv/shop/manage.py"
     else:
         assert url in entry
     assert any("mcp_secret" in part for part in entry)
