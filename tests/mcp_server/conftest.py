@@ -19,10 +19,7 @@ from tests.tokens.people import make_token, make_user
 from tokens.models import MCPToken
 
 # What only PostgreSQL can show is collected only where the tests run on it.
-collect_ignore = [] if connection.vendor == "postgresql" else ["test_broker.py"]
-
-# SQLite has no connections that somebody else can end.
-collect_ignore = [] if connection.vendor == "postgresql" else ["test_postgres.py"]
+collect_ignore = [] if connection.vendor == "postgresql" else ["test_broker.py", "test_postgres.py"]
 
 
 @pytest.fixture(autouse=True)
