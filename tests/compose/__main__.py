@@ -22,7 +22,7 @@ from tests.compose.certificate import write_certificate
 from tests.compose.load import Load, call_tool
 from tests.compose.stack import Stack, find_engine, wait_until
 
-SERVICES = ("db", "migrate", "web", "mcp", "mcp-sse", "nginx")
+SERVICES = ("db", "cache", "migrate", "web", "mcp", "mcp-sse", "nginx")
 tokens: list[str] = []
 
 

@@ -47,6 +47,14 @@ def test_ports_agree(name: str) -> None:
     assert {"port": port} in allowed
 
 
+def test_the_cache_agrees() -> None:
+    (container,) = pod("cache")["containers"]
+    assert (container["image"], container["args"]) == (compose["cache"]["image"], compose["cache"]["command"])
+    port = objects["Service", "cache"]["spec"]["ports"][0]["port"]
+    assert compose["mcp"]["environment"]["CACHE_URL"] == f"redis://cache:{port}/0"
+    assert objects["NetworkPolicy", "cache-only-from-servers"]["spec"]["ingress"][0]["ports"] == [{"port": port}]
+
+
 def test_nginx_listens_where_compose_publishes() -> None:
     published = {entry.rpartition(":")[2] for entry in compose["nginx"]["ports"]}
     listens = set(re.findall(r"^\s*listen (\d+)", nginx + (ROOT / "nginx/start.sh").read_text(), re.MULTILINE))
@@ -92,6 +100,8 @@ def test_variables_agree(name: str) -> None:
         if variable in {"DATABASE_URL", "PGPASSWORD"}:
             continue  # Secrets in the cluster, .env on a host.
         assert in_pod[variable] == value
+        if variable == "CACHE_URL":
+            continue  # Where it is on a host, .env says.
         # On one host only nginx on that host is trusted.
         expected = "127.0.0.1" if variable == "FORWARDED_ALLOW_IPS" else value
         assert in_unit.get(variable, expected if name == "web" else None) == expected
