@@ -161,7 +161,7 @@ def test_a_window_ends_and_a_counter_without_end_is_not_asked_again(settings):
     assert storage.check()
 
 
-def test_bad_rates_are_found_by_the_checks(settings):
+def test_bad_rates_are_found_by_the_checks(db, settings):
     settings.MCP_RATE_LIMIT_USER = "often"
     settings.MCP_RATE_LIMIT_TOOLS = ["ring=1/day", "knock"]
     found = [message.msg for message in check_rate_limits(None)]
