@@ -34,6 +34,8 @@ class Resource:
     description: ClassVar[str] = ""
     mime_type: ClassVar[str] = "text/plain"
     tags: ClassVar[set[str]] = set()
+    # The tool that answers the same: a token that may not use that tool does not read this either.
+    tool_name: ClassVar[str | None] = None
     permission_classes: ClassVar[Sequence[Any]] = [IsAuthenticated]
 
     @property
@@ -52,6 +54,7 @@ class ClassResource(FastMCPResource):
     """A resource class as FastMCP sees it."""
 
     instance: Annotated[SkipJsonSchema[Any], Field(exclude=True)]
+    tool_name: Annotated[SkipJsonSchema[str | None], Field(exclude=True)] = None
 
     def visible_to(self, user: AbstractBaseUser) -> bool:
         return bool(self.instance.has_permission(user))
@@ -64,6 +67,7 @@ class ClassResourceTemplate(ResourceTemplate):
     """A resource class with placeholders as FastMCP sees it."""
 
     instance: Annotated[SkipJsonSchema[Any], Field(exclude=True)]
+    tool_name: Annotated[SkipJsonSchema[str | None], Field(exclude=True)] = None
 
     def visible_to(self, user: AbstractBaseUser) -> bool:
         return bool(self.instance.has_permission(user))
@@ -94,6 +98,7 @@ def register_resource_classes(mcp: FastMCP[Any], *resources: type[Resource]) -> 
             "tags": set(resource.tags),
             "meta": {META_KEY: {"permissions": named_permissions(resource.permission_classes), "object_rule": False}},
             "instance": resource,
+            "tool_name": resource.tool_name,
         }
         names = PLACEHOLDER.findall(resource.uri)
         if names:

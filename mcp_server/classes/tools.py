@@ -20,10 +20,11 @@ from mcp_server.classes.errors import NotAuthenticated
 from mcp_server.classes.permissions import IsAuthenticated, allows, is_open, named_permissions
 from mcp_server.classes.schema import Schema, answer_of, arguments_of
 from mcp_server.context import get_mcp_user
+from mcp_server.derive.limited import lets_in
 from mcp_server.derive.registration import add_derived_tools
 from mcp_server.errors import expected_errors
 from mcp_server.orm import in_database
-from mcp_server.permissions import META_KEY
+from mcp_server.permissions import META_KEY, is_read_only
 
 F = TypeVar("F", bound=Callable[..., Any])
 PreRun = Callable[[Any, dict[str, Any]], None]
@@ -94,7 +95,7 @@ class GuardedClassTool(ClassTool):
     """A tool class that is not for everybody."""
 
     def visible_to(self, user: AbstractBaseUser) -> bool:
-        return bool(self.instance.has_permission(user))
+        return lets_in(self.instance.has_permission, user, read_only=is_read_only(self))
 
 
 def _prepare(tool: Tool, user: Any, arguments: dict[str, Any]) -> None:

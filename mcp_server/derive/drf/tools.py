@@ -22,6 +22,7 @@ from mcp_server.context import require_mcp_user
 from mcp_server.derive.answers import REASONS, WRAPPED, result_of
 from mcp_server.derive.drf.encoding import encode
 from mcp_server.derive.drf.operations import Operation
+from mcp_server.derive.limited import lets_in
 from mcp_server.derive.requests import Call, Origin, build_request, close, current_origin, send
 from mcp_server.orm import in_database
 from mcp_server.permissions import META_KEY, READ_ONLY
@@ -48,6 +49,9 @@ class ApiTool(Tool):
 
     def visible_to(self, user: AbstractBaseUser) -> bool:
         """Ask the view's permission classes; the row, where there is one, is asked about at the call."""
+        return lets_in(self._permits, user, read_only=self.operation.endpoint.method == "GET")
+
+    def _permits(self, user: AbstractBaseUser) -> bool:
         endpoint = self.operation.endpoint
         view = endpoint.callback.cls(**endpoint.callback.initkwargs)
         request = build_request(Call(endpoint.callback, endpoint.method, endpoint.template), user, NOWHERE)

@@ -62,6 +62,7 @@ def resource_class(exposed: ExposedModel) -> type[Resource]:
         "name": f"{exposed.prefix}",
         "description": f"One {exposed.noun}.",
         "mime_type": "application/json",
+        "tool_name": f"{exposed.prefix}_retrieve",
         "permission_classes": [Rule(exposed, "retrieve")],
         "read": read,
     }

@@ -19,13 +19,14 @@ from mcp_server.checks import MAX_DESCRIPTION
 from mcp_server.classes.errors import BadRequest
 from mcp_server.context import require_mcp_user
 from mcp_server.derive.answers import REASONS
+from mcp_server.derive.limited import lets_in
 from mcp_server.derive.requests import Call, Origin, close, current_origin, send
 from mcp_server.derive.views.answers import page_answer, submit_answer
 from mcp_server.derive.views.forms import filled_in, form_of, required_of, schema_of
 from mcp_server.derive.views.routes import Route
 from mcp_server.derive.views.rules import Rules, rules_of, view_class_of
 from mcp_server.orm import in_database
-from mcp_server.permissions import META_KEY, READ_ONLY
+from mcp_server.permissions import META_KEY, READ_ONLY, is_read_only, required_permissions
 
 ACCEPT = "text/html, application/json;q=0.9, */*;q=0.1"
 WRITE = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False)
@@ -48,7 +49,12 @@ class PageTool(Tool):
     rules: Annotated[SkipJsonSchema[Any], Field(exclude=True)]
 
     def visible_to(self, user: AbstractBaseUser) -> bool:
-        return bool(self.rules.let_in(user, self.route.name))
+        def rule(asked: AbstractBaseUser) -> bool:
+            named = required_permissions(self)
+            allowed = not named or (hasattr(asked, "has_perms") and asked.has_perms(named))
+            return bool(allowed and self.rules.let_in(asked, self.route.name))
+
+        return lets_in(rule, user, read_only=is_read_only(self))
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         user = await require_mcp_user(get_context())

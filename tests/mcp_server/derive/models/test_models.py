@@ -190,6 +190,15 @@ def test_one_row_is_a_resource_too(mcp):
         Caller(mcp, make_user()).read(f"model://shop.product/{product.pk}")
 
 
+def test_a_token_without_the_tool_does_not_read_the_resource(mcp):
+    register_model_tools(mcp, Product, as_resource=True)
+    product, boss = make_product(), make_user("boss", superuser=True)
+    uri = f"model://shop.product/{product.pk}"
+    assert Caller(mcp, boss, allowed_tools=["product_retrieve"]).read(uri)
+    with pytest.raises(MCPError, match="not found"):
+        Caller(mcp, boss, allowed_tools=["product_list"]).read(uri)
+
+
 def test_a_registration_that_makes_no_sense_is_refused(mcp):
     with pytest.raises(ImproperlyConfigured, match="Unknown action 'destroy'"):
         register_model_tools(mcp, Product, ["destroy"])
