@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from fastmcp import FastMCP
 
+from mcp_server.derive.admin.search import register_search_tools
+from mcp_server.derive.prompt_settings import prompts_problems
+from mcp_server.derive.prompts import register_settings_prompts
 from mcp_server.server import create_server
 from shop.models import Supplier
 from tests.factories import make_order, make_product, make_user
@@ -90,3 +93,14 @@ def test_the_example_of_models_writes_where_it_was_asked_for(boss):
     assert "order_create" not in caller.tools()
     order = make_order(boss, ("SKU0043", 1))
     assert order.number in caller.read(f"model://shop.order/{order.pk}")
+
+
+def test_the_example_of_settings_makes_a_prompt_and_a_search_tool(boss):
+    [text] = re.findall(r"```python\n(MCP_PROMPTS.*?)```", (DOCS / "derive.md").read_text(), re.DOTALL)
+    chosen: dict[str, Any] = {}
+    exec(compile(text, "settings.py", "exec"), chosen)  # noqa: S102
+    assert list(prompts_problems(chosen["MCP_PROMPTS"])) == []
+    mcp = create_server()
+    assert register_settings_prompts(mcp, chosen["MCP_PROMPTS"]) == ["tidy_category"]
+    assert register_search_tools(mcp, chosen["MCP_SEARCH_MODELS"]) == ["search_product"]
+    assert "SKU0043" in text_of(Caller(mcp, boss).call("search_product", q="oak"))
