@@ -1,6 +1,9 @@
 """The rarer kinds of API views, and what surrounds a view in the project."""
 
+import asyncio
 import logging
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -10,7 +13,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from fastmcp import FastMCP
 
-from mcp_server.derive import drf
 from mcp_server.derive.drf import register_api_tools, register_viewset_tools
 from mcp_server.derive.drf.tools import size_of
 from shop.api import ProductViewSet, StockReportView
@@ -64,9 +66,13 @@ def test_a_tool_written_by_hand_keeps_its_name(mcp, caplog):
     assert "The tool name tag_list is taken" in caplog.text
 
 
-def test_without_rest_framework_nothing_is_registered(mcp, monkeypatch):
-    monkeypatch.setattr(drf, "AVAILABLE", False)
-    assert register_api_tools(mcp) == register_viewset_tools(mcp, ProductViewSet) == []
+def test_without_rest_framework_the_module_imports_and_registers_nothing():
+    code = """import sys
+sys.modules["rest_framework"] = None
+from mcp_server.derive.drf import register_api_tools, register_viewset_tools
+print(register_api_tools(None), register_viewset_tools(None, None))"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=25)
+    assert (run.stdout, run.stderr) == ("[] []\n", "")
 
 
 def test_put_and_patch_are_one_partial_tool_even_where_only_put_is_taken(ada):
@@ -210,8 +216,6 @@ def test_a_read_token_neither_sees_nor_writes(mcp):
 def test_tools_stay_small(mcp):
     register_api_tools(mcp)
     boss = Caller(mcp, make_user("boss", superuser=True))
-    import asyncio
-
     tools = asyncio.run(mcp.list_tools(run_middleware=False))
     assert len(boss.tools()) == len(tools)
     assert sum(map(size_of, tools)) < 45_000
