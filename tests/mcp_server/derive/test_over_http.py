@@ -1,11 +1,7 @@
 """Derived tools behind the whole ASGI app, on database threads of their own."""
 
-from typing import Any
-
 import pytest
 from asgiref.sync import sync_to_async
-from django.test import override_settings
-from django.utils import translation
 
 from mcp_server.asgi import build_app
 from mcp_server.derive.drf import register_api_tools
@@ -14,17 +10,6 @@ from mcp_server.server import create_server
 from tests.factories import make_product, make_user
 from tests.mcp_server.clients import HTTP_TRANSPORTS, mcp_client, running
 from tests.tokens.people import make_token
-
-
-class German:
-    """Middleware of the project that speaks German from then on."""
-
-    def __init__(self, get_response: Any) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: Any) -> Any:
-        translation.activate("de")
-        return self.get_response(request)
 
 
 @pytest.mark.parametrize("transport", HTTP_TRANSPORTS)
@@ -41,22 +26,6 @@ async def test_they_answer_over_every_transport_with_the_host_of_the_caller(tran
         assert changed.structured_content["price"] == "3.00"
         page = await client.call_tool("read_home", {})
         assert "SKU0002 | Oak desk" in page.content[0].text
-
-
-async def test_what_middleware_activates_does_not_reach_the_next_message(transactional_db, settings):
-    token = await _prepared()
-    settings.MCP_DB_THREADS = 1
-    mcp = create_server()
-    register_api_tools(mcp)
-    async with running(build_app(mcp)) as app, mcp_client(app, "2026-07-28", token) as client:
-
-        async def refusal() -> Any:
-            answer = await client.call_tool("product_create", {"sku": "A1"}, raise_on_error=False)
-            return answer.meta["errors"]["name"]
-
-        with override_settings(MIDDLEWARE=[*settings.MIDDLEWARE, f"{__name__}.German"]):
-            assert await refusal() == ["Dieses Feld ist zwingend erforderlich."]
-        assert await refusal() == ["This field is required."]
 
 
 async def _prepared() -> str:
