@@ -14,7 +14,7 @@ from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import identity
 from mcp_server.derive.admin.values import text_of
-from mcp_server.derive.admin.writing import refused, transact
+from mcp_server.derive.admin.writing import refused, transact, without_urls
 
 MAX_NAMED = 20
 
@@ -44,7 +44,7 @@ def delete_row(bound: Bound, row: Any) -> dict[str, Any]:
 
     def response_delete(*args: Any, **kwargs: Any) -> Any:
         deleted.append(True)
-        return own(*args, **kwargs)
+        return without_urls(own)(*args, **kwargs)
 
     admin.response_delete = response_delete
     admin.delete_view(bound.request, str(quote(gone["id"])))

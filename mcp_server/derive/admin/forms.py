@@ -81,6 +81,7 @@ class Partial:
         self.given: dict[str, Mapping[str, Any]] = {"": {k: v for k, v in values.items() if k not in inlines}}
         self.rows = {inlines[name].prefix: _rows(name, values[name]) for name in values if name in inlines}
         self.initial: Mapping[str, Any] = {}
+        self.form: Any = None
 
     def form_class(self, base: Any) -> Any:
         return partial(PartialForm, base, mcp=self)
@@ -90,6 +91,8 @@ class Partial:
 
     def fill_form(self, form: Any) -> None:
         """Give the form what was sent for it; every other field is fixed to what it is."""
+        if not form.prefix:
+            self.form = form
         form.mcp_given = self.given.get(form.prefix or "", {})
         form.mcp_new = form.instance._state.adding
         self._check_names(form)

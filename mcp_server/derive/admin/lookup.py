@@ -127,17 +127,21 @@ def _key(field: Any, value: Any) -> Any:
 
 
 def _by_label(queryset: Any, label: str, search: Bound | None) -> Any:
-    rows = queryset
+    found: set[Any] = set()
     if search is not None and search.admin.get_search_fields(search.request) and "\x00" not in label:
         rows, _ = search.admin.get_search_results(search.request, queryset, label)
-    found = {row.pk for row in rows[:MAX_LABELS] if label_of(row) == label}
-    if len(found) != 1:
-        if len(found) > 1:
-            raise NoSuchRowError(
-                f"Several {queryset.model._meta.verbose_name_plural} are called {label!r}: give an id."
-            )
+        found = _called(rows, label)
+    # A label may be made of what is not searched, such as the name of a choice.
+    found = found or _called(queryset, label)
+    if len(found) > 1:
+        raise NoSuchRowError(f"Several {queryset.model._meta.verbose_name_plural} are called {label!r}: give an id.")
+    if not found:
         raise _missing(queryset.model._meta, label)
     return found.pop()
+
+
+def _called(rows: Any, label: str) -> set[Any]:
+    return {row.pk for row in rows[:MAX_LABELS] if label_of(row) == label}
 
 
 def _missing(opts: Any, ref: Any) -> NoSuchRowError:

@@ -13,6 +13,8 @@ from django.db import DatabaseError, models, router, transaction
 from django.db.models import ProtectedError, RestrictedError
 from django.db.models.signals import post_save, pre_save
 from django.forms.models import BaseModelForm
+from django.http import HttpResponse
+from django.urls import NoReverseMatch
 
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.convert import is_relative
@@ -174,7 +176,8 @@ class Write:
         admin.construct_change_message = self._watch_message(own.construct_change_message)
         admin.log_addition = self._watch_log(own.log_addition, always=True)
         admin.log_change = self._watch_log(own.log_change)
-        admin.render_change_form = self._refuse
+        admin.get_inline_formsets = self._refuse
+        admin.response_add, admin.response_change = without_urls(own.response_add), without_urls(own.response_change)
         if self.dry_run:
             admin.save_model = without_files(own.save_model, lambda obj, *rest: [obj])
             admin.save_formset = without_files(
@@ -186,9 +189,9 @@ class Write:
         for formset, inline in self._inlines:
             yield self.partial.formset_class(formset), inline
 
-    def _refuse(self, request: Any, context: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        formsets = [item.formset for item in context["inline_admin_formsets"]]
-        raise FormRefusedError(context["adminform"].form, formsets)
+    def _refuse(self, request: Any, formsets: Any, *args: Any, **kwargs: Any) -> Any:
+        # A view that posted comes here only to show its form again; the page around it is not needed.
+        raise FormRefusedError(self.partial.form, formsets)
 
     def _watch_message(self, own: Any) -> Any:
         def construct(request: Any, form: Any, formsets: Any, add: bool = False) -> Any:
@@ -346,6 +349,18 @@ def _with_values(part: Any, values: Any, by_label: Mapping[str, Any]) -> Any:
         return part
     found = by_label.get(str(changed.get("object"))) if "name" in changed else values
     return {"changed": {**changed, "values": json.loads(json.dumps(found, default=str))}} if found else part
+
+
+def without_urls(own: Any) -> Any:
+    """Wrap a response hook: where a site is in no URLconf there is no page to go to after saving."""
+
+    def respond(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return own(*args, **kwargs)
+        except NoReverseMatch:
+            return HttpResponse(status=204)
+
+    return respond
 
 
 def without_files(own: Any, instances: Any) -> Any:

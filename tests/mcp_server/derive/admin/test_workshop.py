@@ -1,0 +1,162 @@
+"""What other people's applications have: odd keys, odd forms, hooks that interfere, a site in no URLconf."""
+
+import datetime
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.utils.timezone import now
+from fastmcp import FastMCP
+
+from mcp_server.derive.admin import register_admin_tools
+from mcp_server.server import create_server
+from tests.factories import make_user
+from tests.mcp_server.derive.admin.conftest import Caller
+from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note, Press, Tag
+from tests.mcp_server.derive.admin.workshop.site import site
+
+pytestmark = pytest.mark.django_db
+
+SECRET = "swordfish"
+
+
+@pytest.fixture(scope="module")
+def server() -> FastMCP:
+    mcp = create_server()
+    register_admin_tools(mcp, site)
+    return mcp
+
+
+@pytest.fixture
+def boss(server, db):
+    return Caller(server, make_user("boss", superuser=True))
+
+
+@pytest.fixture
+def saw(db):
+    return Machine.objects.create(code="S-1", serial="A/1 b", api_token=SECRET)
+
+
+def job_of(machine, **fields):
+    return Job.objects.create(machine=machine, **({"name": "Cut planks"} | fields))
+
+
+def test_models_of_one_name_in_two_apps_are_told_apart(boss):
+    tools = boss.tools()
+    assert {"list_workshop_tag", "list_shop_tag"} <= set(tools)
+    assert "list_tag" not in tools
+    boss.call("create_workshop_tag", values={"name": "loud"})
+    assert Tag.objects.get().name == "loud"
+
+
+def test_a_key_that_is_text_makes_the_round_trip(boss):
+    made = boss.call("create_machine", values={"code": "S/1", "serial": "A 1", "kind": "Drill"})["created"]
+    assert made == {"id": "S/1", "label": "Drill S/1", "serial": "A 1"}
+    assert boss.call("get_machine", serial="A 1")["kind"] == "d"
+    changed = boss.call("update_machine", id="S/1", values={"kind": "s", "checked": True})["changed"]
+    assert changed == {"kind": ["d", "s"], "checked": [None, True]}
+    assert boss.call("update_machine", id="S/1", values={"checked": None})["changed"] == {"checked": [True, None]}
+    assert "serial cannot be written here" in boss.refused("update_machine", id="S/1", values={"serial": "x"})
+    assert [entry["who"] for entry in boss.call("history_machine", id="S/1")["entries"]] == ["boss"] * 3
+    boss.call("delete_machine", id="S/1")
+    assert not Machine.objects.exists()
+
+
+def test_a_secret_is_written_and_never_read(boss, saw):
+    answers = [
+        boss.call("list_machine"),
+        boss.call("get_machine", id="S-1"),
+        boss.call("describe_machine")["columns"],
+        boss.call("update_machine", id="S-1", values={"api_token": "changed"}),
+        boss.call("history_machine", id="S-1"),
+    ]
+    assert SECRET not in str(answers)
+    assert "'changed'" not in str(answers[3]["changed"]["api_token"])
+    assert Machine.objects.get().api_token == "changed"
+    assert boss.call("list_machine", search="changed")["rows"] == []
+    assert "api_token is no filter" in boss.refused("list_machine", filters={"api_token": "changed"})
+    assert "api_token" in boss.refused("list_machine", order=["api_token"])
+    assert "cannot be read" in boss.refused("list_machine", fields=["api_token"])
+
+
+def test_a_foreign_key_to_another_field_takes_every_name_of_the_row(boss, saw):
+    Machine.objects.create(code="D-1", serial="B/2", kind="d")
+    made = boss.call("create_job", values={"machine": "S-1", "name": "Cut planks"})["created"]
+    job = Job.objects.get(pk=made["id"])
+    assert job.machine == saw
+    for name in ("B/2", {"id": "D-1"}, "Drill D-1"):
+        Job.objects.update(machine=saw)
+        boss.call("update_job", id=made["id"], values={"machine": name})
+        assert Job.objects.get().machine_id == "B/2"
+    assert boss.call("list_job", filters={"machine": "D-1"})["rows"][0]["machine"]["label"] == "Drill D-1"
+
+
+def test_what_is_not_given_keeps_its_microseconds_and_its_defaults(boss, saw):
+    starts = datetime.datetime(2026, 2, 1, 9, 30, 15, 123456, tzinfo=datetime.UTC)
+    lasts = datetime.timedelta(days=1, microseconds=5)
+    job = job_of(saw, starts=starts, lasts=lasts, options={"blade": 2}, urgent=False)
+    boss.call("update_job", id=str(job.pk), values={"name": "Cut boards"})
+    job.refresh_from_db()
+    assert (job.starts, job.lasts, job.options) == (starts, lasts, {"blade": 2})
+
+
+def test_times_are_taken_with_their_zone_by_a_widget_of_two_parts(boss, saw):
+    job = job_of(saw)
+    values = {"starts": "2026-02-01T10:30:00+01:00", "lasts": "1 02:00:00", "options": {"blade": [1, None]}}
+    boss.call("update_job", id=str(job.pk), values=values)
+    job.refresh_from_db()
+    assert job.starts == datetime.datetime(2026, 2, 1, 9, 30, tzinfo=datetime.UTC)
+    assert (job.lasts, job.options) == (datetime.timedelta(days=1, hours=2), {"blade": [1, None]})
+    assert "starts: Give ISO 8601" in boss.refused("update_job", id=str(job.pk), values={"starts": "soon"})
+
+
+def test_a_field_of_the_form_alone_takes_part(boss, saw):
+    job = job_of(saw)
+    assert "reason: Say why" in boss.refused("update_job", id=str(job.pk), values={"urgent": True})
+    boss.call("update_job", id=str(job.pk), values={"urgent": True, "reason": "Rain"})
+    job.refresh_from_db()
+    assert job.urgent
+
+
+def test_a_value_that_a_hook_throws_away_is_an_error_and_nothing_is_kept(boss, saw):
+    job = job_of(saw)
+    refusal = boss.refused("update_job", id=str(job.pk), values={"frozen": "thawed", "name": "Other"})
+    assert "frozen: not taken" in refusal
+    job.refresh_from_db()
+    assert (job.name, job.frozen) == ("Cut planks", "as made")
+    assert not LogEntry.objects.exists()
+
+
+def test_columns_and_readonly_fields_are_plain_text_and_booleans(boss, saw):
+    job = job_of(saw, name="<i>Cut</i>")
+    [row] = boss.call("list_job")["rows"]
+    assert (row["is_long"], row["urgent"]) == (False, False)
+    assert boss.call("get_job", id=str(job.pk))["summary"] == "<i>Cut</i> urgent: False"
+
+
+def test_generic_inlines_are_read_and_written(boss, saw):
+    job = job_of(saw)
+    boss.call("update_job", id=str(job.pk), values={"note": [{"text": "Mind the knots"}]})
+    note = Note.objects.get()
+    assert note.about == job
+    assert boss.call("get_job", id=str(job.pk))["note"][0]["text"] == "Mind the knots"
+    boss.call("update_job", id=str(job.pk), values={"note": [{"id": note.pk, "delete": True}]})
+    assert not Note.objects.exists()
+
+
+def test_inherited_and_proxy_models_work_as_others(boss):
+    boss.call("create_press", values={"code": "P-1", "serial": "P1", "tons": 2.5})
+    assert boss.call("update_press", id="P-1", values={"tons": {"multiply": 2}})["changed"] == {"tons": [2.5, 5.0]}
+    assert boss.call("get_oldmachine", id="P-1")["serial"] == "P1"
+    Press.objects.update(tons=200)
+    assert "You see no press" in boss.refused("get_press", id="P-1")
+    assert "You see no press" in boss.refused("bulk_press", operation="delete", ids=["P-1"])
+
+
+def test_protected_rows_are_counted_in_the_refusal(boss, saw):
+    job_of(saw)
+    assert "protected rows: 1 job (Job: Cut planks on Saw S-1)" in boss.refused("delete_machine", id="S-1")
+
+
+def test_a_default_that_is_a_function_is_taken(boss, saw):
+    boss.call("create_job", values={"machine": "S-1", "name": "Now"})
+    assert abs(Job.objects.get().starts - now()) < datetime.timedelta(minutes=1)

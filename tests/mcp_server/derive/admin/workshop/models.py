@@ -1,0 +1,77 @@
+"""Machines and what is done with them."""
+
+import uuid
+
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.models import ContentType
+from django.db import models
+from django.utils import timezone
+
+
+class Machine(models.Model):
+    code = models.CharField(max_length=10, primary_key=True)
+    serial = models.CharField(max_length=20, unique=True)
+    api_token = models.CharField(max_length=40, blank=True)
+    kind = models.CharField(max_length=1, choices=[("s", "Saw"), ("d", "Drill")], default="s")
+    checked = models.BooleanField(null=True, blank=True)
+
+    class Meta:
+        app_label = "workshop"
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.code}"
+
+
+class OldMachine(Machine):
+    class Meta:
+        app_label = "workshop"
+        proxy = True
+
+
+class Press(Machine):
+    tons = models.FloatField(default=1.5)
+
+    class Meta:
+        app_label = "workshop"
+
+
+class Tag(models.Model):
+    name = models.CharField(max_length=20, unique=True)
+
+    class Meta:
+        app_label = "workshop"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Job(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    machine = models.ForeignKey(Machine, on_delete=models.PROTECT, to_field="serial", related_name="jobs")
+    name = models.CharField(max_length=40)
+    starts = models.DateTimeField(default=timezone.now)
+    lasts = models.DurationField(null=True, blank=True)
+    urgent = models.BooleanField(default=False)
+    options = models.JSONField(default=dict, blank=True)
+    frozen = models.CharField(max_length=20, default="as made")
+    tags = models.ManyToManyField(Tag, blank=True)
+
+    class Meta:
+        app_label = "workshop"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.machine}"
+
+
+class Note(models.Model):
+    text = models.CharField(max_length=40)
+    content_type = models.ForeignKey(ContentType, on_delete=models.CASCADE)
+    object_id = models.CharField(max_length=40)
+    about = GenericForeignKey()
+
+    class Meta:
+        app_label = "workshop"
+
+    def __str__(self) -> str:
+        return self.text
