@@ -32,7 +32,8 @@ class AuditLog:
 
     def __init__(self) -> None:
         self._rows: list[ToolCall] = []
-        self._writer: asyncio.Task[None] | None = None
+        # One for each server that runs in this process.
+        self._writers: set[asyncio.Task[None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def finish(self, work: Coroutine[Any, Any, None]) -> None:
@@ -45,7 +46,7 @@ class AuditLog:
     async def store(self, row: ToolCall, *, now: bool) -> None:
         """Store the row before returning, or with the next batch while the writer runs."""
         self._rows.append(row)
-        if now or self._writer is None or len(self._rows) >= BATCH:
+        if now or not self._writers or len(self._rows) >= BATCH:
             await self.flush()
 
     async def flush(self) -> None:
@@ -62,14 +63,15 @@ class AuditLog:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Write batches while the server runs, and what is left when it stops."""
-        self._writer = asyncio.create_task(self._write_batches())
+        writer = asyncio.create_task(self._write_batches())
+        self._writers.add(writer)
         try:
             yield
         finally:
-            self._writer.cancel()
+            self._writers.discard(writer)
+            writer.cancel()
             with suppress(asyncio.CancelledError):
-                await self._writer
-            self._writer = None
+                await writer
             while self._tasks:
                 await asyncio.wait(self._tasks)
             await self.flush()

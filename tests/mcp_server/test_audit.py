@@ -201,3 +201,12 @@ async def test_a_server_without_http_stores_rows_too(token: MCPToken, monkeypatc
         await client.call_tool("who_am_i")
     (row,) = await rows()
     assert (row.user_id, row.remote_address, bool(row.client_name)) == (token.user_id, "", True)
+
+
+async def test_two_servers_in_one_process_both_store_their_rows(token: MCPToken) -> None:
+    first, second = build_app(make_server()), build_app(make_server())
+    async with running(first), mcp_client(first, "2026-07-28", token.token) as client:
+        async with running(second), mcp_client(second, "2026-07-28", token.token) as other:
+            await other.call_tool("who_am_i")
+        await client.call_tool("who_am_i")
+    assert await ToolCall.objects.acount() == 2
