@@ -54,6 +54,14 @@ def check_allowed_tools(
     ]
 
 
+@register(Tags.security)
+def check_admin_tools(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Warn about tools over accounts, permissions, sessions and tokens, which are left out unless asked for."""
+    hint = "Whoever may change these rows through an agent can widen their own rights. Leave them out, or read-only."
+    opened = {label for tool in all_tools() if (label := getattr(tool, "opens", ""))}
+    return [Warning(f"The admin's tools open {label}.", hint=hint, id="mcp_server.W003") for label in sorted(opened)]
+
+
 @register()
 def check_rate_limits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     single = ("MCP_RATE_LIMIT_USER", "MCP_RATE_LIMIT_TOKEN", "MCP_RATE_LIMIT_TOOL")

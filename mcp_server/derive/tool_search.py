@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from fastmcp import Context, FastMCP
 from fastmcp.dependencies import CurrentContext
 from fastmcp.exceptions import ToolError
+from fastmcp.server.dependencies import get_context
 from fastmcp.server.transforms.search import BM25SearchTransform
 from fastmcp.tools import Tool, ToolResult
 from pydantic import Field
@@ -26,6 +27,9 @@ class DerivedToolSearch(BM25SearchTransform):
     """
 
     async def transform_tools(self, tools: Sequence[Tool]) -> Sequence[Tool]:
+        if not _in_a_message():
+            # Commands, checks and the choice of a token's tools know every tool by its own name.
+            return tools
         listed = [tool for tool in tools if not is_derived(tool)]
         return tools if len(listed) == len(tools) else [*listed, self._make_search_tool(), self._make_call_tool()]
 
@@ -72,6 +76,13 @@ def shown(tools: Sequence[Tool]) -> str:
 def is_derived(tool: Tool) -> bool:
     kind = type(tool)
     return bool(getattr(kind, "derived", kind.__module__.startswith(f"{__package__}.")))
+
+
+def _in_a_message() -> bool:
+    try:
+        return get_context().request_context is not None
+    except RuntimeError:
+        return False
 
 
 def _passing_on(tool: Tool) -> Tool:

@@ -107,6 +107,13 @@ class AdminTool(DerivedTool):
         return self._exposed
 
     @property
+    def opens(self) -> str:
+        """The model, where it is one that is left out by default."""
+        opts = self._exposed.model._meta
+        is_sensitive = opts.app_label in DEFAULT_EXCLUDE or self._exposed.model is get_user_model()
+        return str(opts.label) if is_sensitive else ""
+
+    @property
     def verb(self) -> str:
         return self._verb
 

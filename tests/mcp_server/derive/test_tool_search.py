@@ -60,6 +60,11 @@ def test_a_narrowed_token_finds_and_calls_what_it_allows(server, token):
     assert not Tag.objects.exists()
 
 
+async def test_outside_a_message_every_tool_has_its_own_name(server):
+    names = {tool.name for tool in await server.list_tools(run_middleware=False)}
+    assert {"opening_hours", "list_product", "create_tag"} <= names
+
+
 def test_nobody_finds_nothing(server):
     nobody = Caller(server, make_user("nobody"))
     assert found(nobody, "list product") == []

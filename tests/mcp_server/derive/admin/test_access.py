@@ -1,15 +1,20 @@
 """Who sees and uses which tools, and how many bytes their list costs."""
 
+import asyncio
 import logging
+import time
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
+from django.test.utils import isolate_apps
 
+from mcp_server import checks
 from mcp_server.checks import _problems
 from mcp_server.derive.admin import MCPAdminMixin, register_admin_tools
 from mcp_server.server import create_server
-from shop.models import Category, Tag
+from shop.admin import ProductAdmin
+from shop.models import Category, Product, Tag
 from tests.mcp_server.derive.admin.conftest import FULL, VIEW_ALL, Caller
 
 pytestmark = pytest.mark.django_db
@@ -173,3 +178,30 @@ def test_a_tool_written_by_hand_wins_its_name(caplog):
     assert "list_tag" not in names
     assert "get_tag" in names
     assert "list_tag is taken" in caplog.text
+
+
+def test_a_check_warns_of_tools_over_accounts(monkeypatch):
+    site = admin.AdminSite()
+    site.register([User, Tag])
+    mcp = server_of(site, include=["auth.user", "shop.tag"])[0]
+    tools = asyncio.run(mcp.list_tools(run_middleware=False))
+    assert {tool.opens for tool in tools if hasattr(tool, "opens")} == {"", "auth.User"}
+    monkeypatch.setattr(checks, "all_tools", lambda: tools)
+    assert [(warning.id, warning.msg) for warning in checks.check_admin_tools(None)] == [
+        ("mcp_server.W003", "The admin's tools open auth.User.")
+    ]
+
+
+def test_the_tools_of_a_hundred_models_are_built_within_a_second():
+    site = admin.AdminSite()
+    for number in range(100):
+        meta = type("Meta", (), {"app_label": "workshop", "proxy": True})
+        attributes = {"__module__": __name__, "Meta": meta}
+        with isolate_apps("tests.mcp_server.derive.admin.workshop"):
+            model = type(f"Product{number}", (Product,), attributes)
+        model_admin = type(f"Product{number}Admin", (ProductAdmin,), {"__module__": __name__})
+        site.register(model, model_admin)
+    began = time.process_time()
+    names = server_of(site)[1]
+    assert time.process_time() - began < 1
+    assert len(names) == 1201
