@@ -12,6 +12,7 @@ from fastmcp.tools import ToolResult
 from mcp_types import BlobResourceContents, EmbeddedResource, TextContent
 
 from mcp_server.derive.admin.bound import Bound, model_field
+from mcp_server.derive.admin.changes import is_clock, stored
 from mcp_server.derive.admin.listing import changelist
 from mcp_server.derive.admin.lookup import find_pks
 from mcp_server.derive.admin.pages import Page, read_page
@@ -19,7 +20,7 @@ from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import alike, identity
 from mcp_server.derive.admin.values import plain
-from mcp_server.derive.admin.writing import is_clock, stored, transact
+from mcp_server.derive.admin.writing import transact
 from mcp_server.derive.answers import body_of, file_name
 
 MAX_ROWS = 100

@@ -1,22 +1,27 @@
 """Creates and changes rows through the admin's own add and change views."""
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
-from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import quote
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.db import DatabaseError, models, router, transaction
 from django.db.models import ProtectedError, RestrictedError
-from django.db.models.signals import post_save, pre_save
-from django.forms.models import BaseModelForm
 from django.http import HttpResponse
 from django.urls import NoReverseMatch
 
 from mcp_server.derive.admin.bound import Bound, model_field
+from mcp_server.derive.admin.changes import (
+    inline_change,
+    is_clock,
+    lost,
+    new_value,
+    saves_plainly,
+    stored,
+    with_values,
+)
 from mcp_server.derive.admin.convert import is_relative
 from mcp_server.derive.admin.forms import Partial
 from mcp_server.derive.admin.inlines import formsets_of, inlines_of
@@ -24,7 +29,7 @@ from mcp_server.derive.admin.lookup import find_row
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import identity
-from mcp_server.derive.admin.values import label_of, name_of, plain, read
+from mcp_server.derive.admin.values import label_of, name_of, plain
 
 R = TypeVar("R")
 
@@ -272,83 +277,6 @@ class Write:
             for name in form.mcp_given:
                 if name in form.changed_data and name in form.cleaned_data and lost(form, name):
                     raise RefusalError(f"{form.add_prefix(name)}: not taken: something keeps the old value.")
-
-
-def stored(row: Any) -> dict[str, Any]:
-    """Return the row's own columns as they are in memory, secrets included: for comparing only."""
-    deferred = row.get_deferred_fields()
-    fields = (field for field in row._meta.concrete_fields if field.attname not in deferred)
-    return {
-        field.name: str(value) if isinstance(value, models.fields.files.FieldFile) else value
-        for field in fields
-        for value in [getattr(row, field.attname)]
-    }
-
-
-def saves_plainly(admin: Any, form: Any, model: Any) -> bool:
-    """Tell whether nothing of the project stands between the form's values and the row."""
-    hooks = ("save_form", "save_model", "save_related", "changeform_view", "change_view", "add_view")
-    own = any(getattr(type(admin), name) is not getattr(ModelAdmin, name) for name in hooks)
-    own = own or form.save is not BaseModelForm.save or model.save is not models.Model.save
-    own = own or model.save_base is not models.Model.save_base
-    return not own and not pre_save.has_listeners(model) and not post_save.has_listeners(model)
-
-
-def is_clock(field: Any) -> bool:
-    return bool(getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False))
-
-
-def new_value(form: Any, name: str, row: Any) -> Any:
-    field = model_field(type(row), name)
-    if field is None:
-        return plain(form.cleaned_data.get(name))
-    if field.many_to_many:
-        return plain(form.cleaned_data.get(name))
-    return read(name, row, None)
-
-
-def inline_change(formset: Any, row: Any) -> dict[str, Any]:
-    form = next(form for form in formset.forms if form.instance is row)
-    changed = {name: [form.mcp_old.get(name), new_value(form, name, row)] for name in form.changed_data}
-    return identity(row) | {"changed": changed}
-
-
-def lost(form: Any, name: str) -> bool:
-    """Tell whether the database still has the old value of a field that was to change."""
-    row, field = form.instance, model_field(type(form.instance), name)
-    if field is None or row.pk is None or (form.mcp_new and not form.prefix):
-        return False
-    if field.many_to_many:
-        wanted = {item.pk for item in form.cleaned_data[name]}
-        return wanted != set(getattr(row, name).values_list("pk", flat=True))
-    if not field.concrete or isinstance(field, models.FileField) or form.mcp_new:
-        return False
-    now = type(row)._base_manager.filter(pk=row.pk).values_list(field.attname, flat=True).first()
-    wanted = form.cleaned_data[name]
-    wanted = getattr(wanted, field.target_field.attname, wanted) if field.is_relation else wanted
-    return bool(now != wanted and plain(now, field) == _scalar(form.mcp_old.get(name)))
-
-
-def _scalar(value: Any) -> Any:
-    return value.get("id") if isinstance(value, dict) and "id" in value else value
-
-
-def with_values(message: Any, changes: Mapping[str, Any]) -> Any:
-    """Add old and new values to the admin's own change message; the admin shows it as before."""
-    if not isinstance(message, list):
-        return message
-    values = {name: pair for name, pair in changes.items() if isinstance(pair, list)}
-    inlines = (rows for rows in changes.values() if isinstance(rows, dict))
-    by_label = {row["label"]: row["changed"] for rows in inlines for row in rows.get("changed", ())}
-    return [_with_values(part, values, by_label) for part in message]
-
-
-def _with_values(part: Any, values: Any, by_label: Mapping[str, Any]) -> Any:
-    changed = part.get("changed")
-    if not isinstance(changed, dict):
-        return part
-    found = by_label.get(str(changed.get("object"))) if "name" in changed else values
-    return {"changed": {**changed, "values": json.loads(json.dumps(found, default=str))}} if found else part
 
 
 def without_urls(own: Any) -> Any:

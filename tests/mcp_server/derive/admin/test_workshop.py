@@ -11,7 +11,7 @@ from mcp_server.derive.admin import register_admin_tools
 from mcp_server.server import create_server
 from tests.factories import make_user
 from tests.mcp_server.derive.admin.conftest import Caller
-from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note, Press, Tag
+from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note, Part, Press, Tag
 from tests.mcp_server.derive.admin.workshop.site import site
 
 pytestmark = pytest.mark.django_db
@@ -160,3 +160,15 @@ def test_protected_rows_are_counted_in_the_refusal(boss, saw):
 def test_a_default_that_is_a_function_is_taken(boss, saw):
     boss.call("create_job", values={"machine": "S-1", "name": "Now"})
     assert abs(Job.objects.get().starts - now()) < datetime.timedelta(minutes=1)
+
+
+def test_a_secret_in_an_inline_is_never_shown(boss, saw):
+    part = Part.objects.create(machine=saw, name="Blade", api_key="old-secret")
+    assert "api_key" not in boss.call("get_machine", id="S-1")["parts"][0]
+    values = {"parts": [{"id": part.pk, "api_key": "new-secret", "name": "Disc"}]}
+    answer = boss.call("update_machine", id="S-1", values=values)
+    shown = str([answer, boss.call("history_machine", id="S-1")])
+    assert "Disc" in shown
+    assert "-secret" not in shown
+    part.refresh_from_db()
+    assert part.api_key == "new-secret"

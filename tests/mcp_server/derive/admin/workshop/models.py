@@ -22,6 +22,18 @@ class Machine(models.Model):
         return f"{self.get_kind_display()} {self.code}"
 
 
+class Part(models.Model):
+    machine = models.ForeignKey(Machine, on_delete=models.CASCADE, related_name="parts")
+    name = models.CharField(max_length=20)
+    api_key = models.CharField(max_length=20, blank=True)
+
+    class Meta:
+        app_label = "workshop"
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class OldMachine(Machine):
     class Meta:
         app_label = "workshop"

@@ -8,7 +8,7 @@ from django.contrib.contenttypes.admin import GenericTabularInline
 from django.utils.html import format_html
 
 from shop.models import Tag as ShopTag
-from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note, OldMachine, Press, Tag
+from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note, OldMachine, Part, Press, Tag
 
 site = admin.AdminSite(name="workshop")
 
@@ -57,9 +57,15 @@ class JobAdmin(admin.ModelAdmin):
         super().save_model(request, obj, form, change)
 
 
+class PartInline(admin.TabularInline):
+    model = Part
+    extra = 0
+
+
 @admin.register(Machine, site=site)
 class MachineAdmin(admin.ModelAdmin):
     radio_fields = {"kind": admin.VERTICAL}
+    inlines = [PartInline]
     list_display = ["code", "kind", "api_token"]
     list_filter = ["kind", "api_token"]
     search_fields = ["code", "serial", "api_token"]
