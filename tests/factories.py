@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import Permission, User
+from django.core.management.color import no_style
+from django.db import connection, models
 from django.utils.timezone import now
 
 from shop.models import Category, Order, Product
@@ -54,3 +56,10 @@ def make_order(owner: User, *items: tuple[str, int], status: str = "placed", not
         order.cancelled_at = now() if status == "cancelled" else None
         order.save()
     return order
+
+
+def count_on(*made: type[models.Model]) -> None:
+    """After rows were made with keys of their own: let PostgreSQL count on from them, not from its last."""
+    with connection.cursor() as cursor:
+        for sql in connection.ops.sequence_reset_sql(no_style(), made):
+            cursor.execute(sql)

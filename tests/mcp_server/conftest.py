@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from mcp_server.asgi import build_app
 from mcp_server.auth import principals
+from mcp_server.middleware.audit import audit_log
 from mcp_server.orm import database_threads
 from tests.mcp_server.world import ADD, VIEW, make_server
 from tests.tokens.people import make_token, make_user
@@ -25,6 +26,8 @@ collect_ignore = [] if connection.vendor == "postgresql" else ["test_broker.py",
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
     principals.clear()
+    # A test that broke its own transaction leaves rows behind that name what was rolled back.
+    audit_log._rows.clear()
     yield
     database_threads.close()
     # An asynchronous test's own queries ran here; a connection left open would keep the test database from going.

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sys
 from contextlib import redirect_stdout
 from typing import Any
@@ -34,6 +35,8 @@ class Command(BaseCommand):
             from mcp_server.server import mcp
 
         await mcp.run_stdio_async(show_banner=False)
+        # What was printed meanwhile may still be in a buffer, which Python empties at exit.
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
 
 def _log_to_stderr() -> None:

@@ -10,7 +10,7 @@ from mcp_server.derive.drf import register_viewset_tools
 from shop.api import ProductViewSet
 from tests.everything.api import GadgetViewSet
 from tests.everything.models import Gadget, Label, Maker
-from tests.factories import make_product, make_user
+from tests.factories import count_on, make_product, make_user
 from tests.mcp_server.derive.callers import Caller, text_of
 
 URLS = "tests.everything.urls"
@@ -54,6 +54,7 @@ def ada(mcp: Any) -> Caller:
     Maker.objects.create(pk=MAKER, name="Nordwood Mills")
     Label.objects.bulk_create([Label(pk=1, name="birch"), Label(pk=2, name="oak")])
     Gadget.objects.create(pk=1, name="First")
+    count_on(Label, Gadget)
     register_viewset_tools(mcp, GadgetViewSet, prefix="gadget", urlconf=URLS)
     return Caller(mcp, make_user())
 

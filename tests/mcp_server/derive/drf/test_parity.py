@@ -4,13 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.management.color import no_style
-from django.db import connection, transaction
+from django.db import transaction
 from rest_framework.test import APIClient
 
 from mcp_server.derive.drf import register_api_tools
 from shop.models import Category, Order, OrderLine, Product, StockAdjustment, Supplier, Tag
-from tests.factories import make_product, make_user
+from tests.factories import count_on, make_product, make_user
 from tests.mcp_server.derive.callers import Caller, text_of
 
 # Made anew by each way of asking.
@@ -105,12 +104,7 @@ def rows(db: None) -> None:
     owner = make_user("owner")
     StockAdjustment.objects.create(pk=1, product=desk, delta=1, reason="delivery", adjusted_by=owner)
     order_with_key(2, owner)
-    # PostgreSQL counts on from the keys it gave itself, which were none of these.
-    with connection.cursor() as cursor:
-        for sql in connection.ops.sequence_reset_sql(
-            no_style(), [Tag, Category, Product, StockAdjustment, Order, OrderLine]
-        ):
-            cursor.execute(sql)
+    count_on(Tag, Category, Product, StockAdjustment, Order, OrderLine)
 
 
 def order_with_key(key: int, owner: Any) -> None:
