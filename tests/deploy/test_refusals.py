@@ -124,7 +124,9 @@ def test_the_entrypoint_becomes_the_command(tmp_path: Path) -> None:
 def start_nginx(certificates: Path) -> subprocess.CompletedProcess[str]:
     # Root reads everything, so that the test of an unreadable key needs somebody else.
     user = "nobody" if os.geteuid() == 0 else None
-    command = ["sh", str(ROOT / "nginx/start.sh"), str(ROOT / "nginx/nginx.conf"), str(certificates)]
+    # Who may not even enter the folder of this checkout gets the script's text.
+    script = (ROOT / "nginx/start.sh").read_text()
+    command = ["sh", "-c", script, "start.sh", str(ROOT / "nginx/nginx.conf"), str(certificates)]
     return subprocess.run(command, user=user, capture_output=True, text=True, cwd="/")
 
 
