@@ -65,7 +65,8 @@ def watch_connections() -> None:
 
 def _watch(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     if _wrap not in connection.execute_wrappers:
-        connection.execute_wrappers.append(_wrap)
+        # In front: whoever opened the connection within a wrapper of its own takes the last one off when it is done.
+        connection.execute_wrappers.insert(0, _wrap)
 
 
 def _wrap(execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import Group, User
-from django.db import connection
+from django.db import connection, connections
 from django.db.backends.signals import connection_created
 from django.test import TestCase
 from fastmcp import Client, Context, FastMCP
@@ -334,3 +334,18 @@ class InsideATestCase(TestCase):
 def test_the_testcase_left_nothing(db: None) -> None:
     assert not Group.objects.exists()
     assert not ToolCall.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_connection_opened_within_a_wrapper_keeps_it_no_longer_than_that() -> None:
+    fresh = connections.create_connection("default")
+
+    def note(execute: Any, *statement: Any) -> Any:
+        return execute(*statement)
+
+    try:
+        with fresh.execute_wrapper(note):
+            fresh.connect()
+        assert note not in fresh.execute_wrappers
+    finally:
+        fresh.close()

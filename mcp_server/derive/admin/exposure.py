@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib.admin import ModelAdmin
 from django.contrib.auth import get_user_model
+from django.db.models import Model
 
 from tokens.audit import SECRET_NAME
 
@@ -94,7 +95,9 @@ def find_exposed(
         # A project's own user model is as sensitive as Django's; a site that names it in include has chosen.
         hidden |= {get_user_model()._meta.label_lower}
     wanted = None if include is None else _names(include)
-    for model, model_admin in sorted(site._registry.items(), key=lambda item: item[0]._meta.label_lower):
+    # A page without a table may be registered as if it were a model; there are no rows to make tools of.
+    registered = [item for item in site._registry.items() if issubclass(item[0], Model)]
+    for model, model_admin in sorted(registered, key=lambda item: item[0]._meta.label_lower):
         names = {model._meta.app_label, model._meta.label_lower}
         expose = getattr(model_admin, "mcp_expose", None)
         opened = wanted is not None and model._meta.label_lower in wanted

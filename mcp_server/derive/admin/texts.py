@@ -103,7 +103,9 @@ def _list(bound: Bound) -> dict[str, Any]:
 def rights_shown(bound: Bound) -> dict[str, Any]:
     """Return the argument that asks what may be done to a row, for callers who may do anything at all."""
     admin, request = bound.admin, bound.request
-    return {"can": CAN} if admin.has_change_permission(request) or admin.has_delete_permission(request) else {}
+    with best_effort(bound):
+        return {"can": CAN} if admin.has_change_permission(request) or admin.has_delete_permission(request) else {}
+    return {"can": CAN}
 
 
 def _filters(bound: Bound) -> dict[str, Any]:

@@ -243,12 +243,22 @@ def register_admin_tools(
     site = site or django_admin.site
     exposed, hidden = find_exposed(site, direct=direct, include=include, exclude=exclude)
     user = most_permitted_user()
-    tools = [AdminTool.of(item, verb, user, offline=True) for item in exposed for verb in item.verbs]
-    names = add_derived_tools(mcp, tools)
+    built = {item: tools for item in exposed if (tools := _tools_of(item, user)) is not None}
+    exposed = list(built)
+    names = add_derived_tools(mcp, [tool for tools in built.values() for tool in tools])
     from mcp_server.derive.admin.beside import register_beside_tools  # its modules need the tools
 
     register_beside_tools(mcp, exposed)
     return names + _register_find_models(mcp, exposed, [(site, model) for model in hidden])
+
+
+def _tools_of(exposed: Exposed, user: Any) -> list[AdminTool] | None:
+    try:
+        return [AdminTool.of(exposed, verb, user, offline=True) for verb in exposed.verbs]
+    except Exception:
+        # One ModelAdmin that cannot be described must not keep the whole server from starting.
+        logger.exception("%s gets no tools: its ModelAdmin could not be described", exposed.label)
+        return None
 
 
 def _register_find_models(mcp: FastMCP[Any], exposed: list[Exposed], known: list[tuple[Any, Any]]) -> list[str]:

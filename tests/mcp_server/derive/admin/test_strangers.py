@@ -1,0 +1,75 @@
+"""The traps of admin extensions that many projects install, each made small with the workshop's models."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db import OperationalError, connection
+from fastmcp import FastMCP
+
+from mcp_server.derive.admin import register_admin_tools
+from mcp_server.server import create_server
+from tests.factories import make_user
+from tests.mcp_server.derive.admin.conftest import Caller
+from tests.mcp_server.derive.admin.workshop.models import Machine, Tag
+
+pytestmark = pytest.mark.django_db
+
+
+def served(*registered: tuple[Any, Any]) -> FastMCP[Any]:
+    """Return a server with the tools of a site that has these models and ModelAdmins."""
+    site, mcp = admin.AdminSite(name="strangers"), create_server()
+    for model, model_admin in registered:
+        site._registry[model] = model_admin(model, site)
+    register_admin_tools(mcp, site)
+    return mcp
+
+
+def boss_of(*registered: tuple[Any, Any]) -> Caller:
+    return Caller(served(*registered), make_user("boss", superuser=True))
+
+
+class Settings:
+    """Not a model: enough of one for the admin's index to show a page of settings."""
+
+    class _meta:  # noqa: N801
+        app_label, model_name, label_lower = "settings", "settings", "settings.settings"
+
+
+def test_a_page_registered_as_if_it_were_a_model_is_no_tool():
+    boss = boss_of((Settings, admin.ModelAdmin), (Tag, admin.ModelAdmin))
+    assert "list_tag" in boss.tools()
+    assert not [name for name in boss.tools() if name.endswith("settings")]
+    assert [item["model"] for item in boss.call("find_models")["models"]] == ["workshop.tag"]
+
+
+class AskingAdmin(admin.ModelAdmin):
+    def has_change_permission(self, request: Any, obj: Any = None) -> bool:
+        return Tag.objects.filter(name="open").exists()
+
+
+def no_tables_yet(*statement: Any) -> Any:
+    raise OperationalError("no such table")
+
+
+def test_a_permission_that_asks_the_database_can_be_described_without_one():
+    with connection.execute_wrapper(no_tables_yet):
+        server = served((Tag, AskingAdmin))
+    boss = Caller(server, make_user("boss", superuser=True))
+    assert "update_tag" not in boss.tools()
+    Tag.objects.create(name="open")
+    assert "can" in boss.tools()["list_tag"].input_schema["properties"]
+    boss.call("update_tag", id="open", values={"name": "closed"})
+
+
+class UncopiedAdmin(admin.ModelAdmin):
+    def __copy__(self) -> Any:
+        raise TypeError("This holds a connection.")
+
+
+def test_a_model_admin_that_cannot_be_described_costs_its_own_tools_only(caplog):
+    boss = boss_of((Machine, UncopiedAdmin), (Tag, admin.ModelAdmin))
+    assert "list_tag" in boss.tools()
+    assert "list_machine" not in boss.tools()
+    assert "workshop.machine gets no tools" in caplog.text
+    assert [item["model"] for item in boss.call("find_models")["models"]] == ["workshop.tag"]
