@@ -32,7 +32,7 @@ def boss_of(*registered: tuple[Any, Any]) -> Caller:
 class Settings:
     """Not a model: enough of one for the admin's index to show a page of settings."""
 
-    class _meta:  # noqa: N801
+    class _meta:
         app_label, model_name, label_lower = "settings", "settings", "settings.settings"
 
 
