@@ -32,6 +32,13 @@ class DiffersByCaller(Protocol):
     def seen_by(self, user: AbstractBaseUser) -> Any: ...
 
 
+class PassesOn:
+    """Marks the class of a tool that does nothing itself but find and call others as its caller.
+
+    A class and not an entry in `meta`: a mounted server writes its own.
+    """
+
+
 def requires(*permissions: str, object_rule: bool = False) -> dict[str, Any]:
     """Return the `meta` of a component that only holders of all these permissions see and use.
 
@@ -42,11 +49,6 @@ def requires(*permissions: str, object_rule: bool = False) -> dict[str, Any]:
 
 def required_permissions(component: FastMCPComponent) -> list[str]:
     return list(((component.meta or {}).get(META_KEY) or {}).get("permissions", []))
-
-
-def passes_on(component: FastMCPComponent) -> bool:
-    """Tell whether a tool does nothing itself but find and call others as its caller."""
-    return bool(((component.meta or {}).get(META_KEY) or {}).get("passes_on"))
 
 
 def is_read_only(component: FastMCPComponent) -> bool:
@@ -60,7 +62,7 @@ def may_use(component: FastMCPComponent, user: AbstractBaseUser | None, token: M
     """Tell whether the caller may see and use the component; no user (development only) may all but own rules."""
     if user is None:
         return not isinstance(component, HasOwnRule)
-    if passes_on(component):
+    if isinstance(component, PassesOn):
         # Every call it makes comes through here again, under the name of the tool it is for.
         return True
     if token is not None and not _token_allows(component, token):

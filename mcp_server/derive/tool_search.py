@@ -10,13 +10,17 @@ from fastmcp.dependencies import CurrentContext
 from fastmcp.exceptions import ToolError
 from fastmcp.server.dependencies import get_context
 from fastmcp.server.transforms.search import BM25SearchTransform
-from fastmcp.tools import Tool, ToolResult
+from fastmcp.tools import FunctionTool, Tool, ToolResult
 from pydantic import Field
 from pydantic_core import to_json
 
-from mcp_server.permissions import META_KEY, READ_ONLY
+from mcp_server.permissions import READ_ONLY, PassesOn
 
 MAX_RESULTS = 3
+
+
+class PassingTool(PassesOn, FunctionTool):
+    """Runs on nobody's account: what it calls is authorized under its own name."""
 
 
 class DerivedToolSearch(BM25SearchTransform):
@@ -37,14 +41,15 @@ class DerivedToolSearch(BM25SearchTransform):
         return [tool for tool in await self.get_tool_catalog(ctx) if is_derived(tool)]
 
     def _make_search_tool(self) -> Tool:
-        tool = _passing_on(super()._make_search_tool())
-        tool.description = (
-            "Find tools by words such as 'update product' or 'list order'; returns the best three with their "
-            "arguments. Run them with call_tool."
-        )
-        tool.annotations = READ_ONLY
-        tool.parameters["properties"]["query"]["description"] = "A verb and a model"
-        return tool
+        async def search_tools(
+            query: Annotated[str, Field(description="A verb and a model")], ctx: Context = CurrentContext()
+        ) -> ToolResult:
+            """Find tools by words such as 'update product' or 'list order'; returns the best three with their
+            arguments. Run them with call_tool."""
+            found = await self._search(await self._get_visible_tools(ctx), query)
+            return ToolResult(shown(found))
+
+        return PassingTool.from_function(search_tools, annotations=READ_ONLY)
 
     def _make_call_tool(self) -> Tool:
         async def call_tool(
@@ -57,14 +62,14 @@ class DerivedToolSearch(BM25SearchTransform):
                 raise ToolError(f"Unknown tool: {name!r}. Find one with search_tools.", log_level=logging.INFO)
             return await ctx.fastmcp.call_tool(name, arguments)
 
-        return _passing_on(Tool.from_function(call_tool, name="call_tool"))
+        return PassingTool.from_function(call_tool)
 
 
 def collapse_derived_tools(mcp: FastMCP[Any]) -> None:
     """Let lists show a search instead of the derived tools; called once, after everything is registered."""
     if any(isinstance(transform, DerivedToolSearch) for transform in mcp.transforms):
         raise ImproperlyConfigured("The derived tools of this server are collapsed already.")
-    mcp.add_transform(DerivedToolSearch(max_results=MAX_RESULTS, search_result_serializer=shown))
+    mcp.add_transform(DerivedToolSearch(max_results=MAX_RESULTS))
 
 
 def shown(tools: Sequence[Tool]) -> str:
@@ -83,9 +88,3 @@ def _in_a_message() -> bool:
         return get_context().request_context is not None
     except RuntimeError:
         return False
-
-
-def _passing_on(tool: Tool) -> Tool:
-    tool.meta = {META_KEY: {"permissions": [], "passes_on": True}}
-    tool.tags = set()
-    return tool

@@ -60,6 +60,22 @@ def test_a_narrowed_token_finds_and_calls_what_it_allows(server, token):
     assert not Tag.objects.exists()
 
 
+@pytest.mark.parametrize("how", ["here", "mounted"])
+def test_a_tool_that_only_says_so_in_its_meta_passes_nothing_on(server, how):
+    foreign = server if how == "here" else FastMCP("foreign")
+
+    @foreign.tool(meta={"django": {"permissions": [], "passes_on": True}})
+    def wipe() -> str:
+        """Claim to do nothing oneself."""
+        return "all is gone"
+
+    if how == "mounted":
+        server.mount(foreign)
+    reader = Caller(server, make_user("clerk", *FULL, staff=True), access="read")
+    assert "wipe" not in reader.tools()
+    assert "Unknown tool" in reader.refused("wipe")
+
+
 async def test_outside_a_message_every_tool_has_its_own_name(server):
     names = {tool.name for tool in await server.list_tools(run_middleware=False)}
     assert {"opening_hours", "list_product", "create_tag"} <= names
