@@ -60,14 +60,19 @@ def _handler(middleware: tuple[str, ...]) -> ProjectHandler:
 
 
 def current_origin() -> Origin:
-    """Return where the current message came from; without an HTTP request (stdio), where clients would connect."""
-    public = urlsplit(setting("MCP_PUBLIC_URL"))
+    """Return where the current message came from; without an HTTP request (stdio), the project's own address."""
     outer = http_request()
     if outer is None:
-        return Origin(_known_host(public.netloc), _scheme(public.scheme), "127.0.0.1")
+        return own_origin()
     headers = {name: value for name, value in outer.headers.items() if name in ("accept-language", "user-agent")}
     address = outer.client.host if outer.client else "127.0.0.1"
     return Origin(_known_host(outer.headers.get("host", "")), _scheme(outer.url.scheme), address, headers)
+
+
+def own_origin() -> Origin:
+    """Return where clients would connect: for lists, which say the same to a caller wherever they are asked for."""
+    public = urlsplit(setting("MCP_PUBLIC_URL"))
+    return Origin(_known_host(public.netloc), _scheme(public.scheme), "127.0.0.1")
 
 
 def send(call: Call, user: AbstractBaseUser, origin: Origin) -> tuple[HttpRequest, HttpResponseBase]:

@@ -12,13 +12,13 @@ from mcp_server.derive.admin.exposure import Exposed
 from mcp_server.derive.admin.lookup import MAX_LABELS, find
 from mcp_server.derive.admin.reading import autocomplete, foreign_keys
 from mcp_server.derive.admin.rows import identity
-from mcp_server.derive.admin.tools import NOWHERE
 from mcp_server.derive.completion import MAX_VALUES, REFUSALS, nothing, told
+from mcp_server.derive.requests import own_origin
 
 
 def complete_tool(exposed: Exposed, user: Any, argument: str, value: str) -> Completion:
     """Complete `id`, `ids`, unique fields and foreign keys of an admin tool; these also as `values.x`, `filters.x`."""
-    bound = Bound(exposed, user, NOWHERE)
+    bound = Bound(exposed, user, own_origin())
     name = argument.removeprefix("values.").removeprefix("filters.")
     if name in ("id", "ids") or name in bound.unique_fields():
         return row_names(bound, value)
@@ -44,7 +44,7 @@ def names_of_rows(label: str, user: Any, typed: str) -> Completion:
     own = site._registry.get(model)
     if own is None:
         return nothing()
-    bound = Bound(Exposed(site, model, own, str(model._meta.model_name)), user, NOWHERE)
+    bound = Bound(Exposed(site, model, own, str(model._meta.model_name)), user, own_origin())
     return row_names(bound, typed) if may_look(bound) else nothing()
 
 

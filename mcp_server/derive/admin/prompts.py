@@ -23,10 +23,10 @@ from mcp_server.derive.admin.lookup import NoSuchRowError, find, find_pks
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.rows import identity
 from mcp_server.derive.admin.texts import no_queries
-from mcp_server.derive.admin.tools import NOWHERE, is_for_reading, most_permitted_user
+from mcp_server.derive.admin.tools import is_for_reading, most_permitted_user
 from mcp_server.derive.completion import nothing
 from mcp_server.derive.registration import add_derived
-from mcp_server.derive.requests import Origin, current_origin
+from mcp_server.derive.requests import Origin, current_origin, own_origin
 from mcp_server.orm import in_database
 from mcp_server.permissions import META_KEY
 
@@ -60,14 +60,14 @@ class ActionPrompt(Prompt):
         return {META_KEY: {"permissions": names, "object_rule": self._exposed.has_row_rules}}
 
     def visible_to(self, user: Any) -> bool:
-        return self._allowed(Bound(self._exposed, user, NOWHERE))
+        return self._allowed(Bound(self._exposed, user, own_origin()))
 
     def _allowed(self, bound: Bound) -> bool:
         # As the tool that runs it: a token for reading runs no action.
         return may_look(bound) and not is_for_reading(bound.user) and self._action in offered(bound)
 
     def complete(self, user: Any, argument: str, value: str, given: Mapping[str, str]) -> Completion:
-        return row_names(Bound(self._exposed, user, NOWHERE), value) if argument == "rows" else nothing()
+        return row_names(Bound(self._exposed, user, own_origin()), value) if argument == "rows" else nothing()
 
     async def render(self, arguments: dict[str, Any] | None = None) -> PromptResult:
         given = dict(arguments or {})
@@ -165,7 +165,7 @@ def register_action_prompts(mcp: FastMCP[Any], exposed: Iterable[Exposed]) -> li
 def prompts_of(exposed: Exposed) -> list[ActionPrompt]:
     prompts: list[ActionPrompt] = []
     with no_queries():
-        bound = Bound(exposed, most_permitted_user(), NOWHERE)
+        bound = Bound(exposed, most_permitted_user(), own_origin())
         prompts = [_prompt(bound, action, label) for action, label in offered(bound).items()]
     return prompts
 

@@ -17,10 +17,10 @@ from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.exposure import Exposed, is_secret, short_name
 from mcp_server.derive.admin.listing import list_rows
 from mcp_server.derive.admin.texts import parameters
-from mcp_server.derive.admin.tools import NOWHERE, READ, DerivedTool, caller_key, most_permitted_user, views
+from mcp_server.derive.admin.tools import READ, DerivedTool, caller_key, most_permitted_user, views
 from mcp_server.derive.named_models import model_problem
 from mcp_server.derive.registration import add_derived_tools
-from mcp_server.derive.requests import Origin
+from mcp_server.derive.requests import Origin, own_origin
 from mcp_server.permissions import META_KEY
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 OPTIONS = ("list_display", "search_fields", "list_filter", "ordering", "list_select_related")
 # The names the tool's arguments have, and those of the list they go to.
 NAMES = {"q": "search", "filters": "filters", "ordering": "order", "fields": "fields", "limit": "limit"}
-NAMES |= {"offset": "offset", "count_only": "count_only"}
+NAMES |= {"offset": "offset", "total": "total", "count_only": "count_only"}
 
 
 class SearchTool(DerivedTool):
@@ -38,7 +38,7 @@ class SearchTool(DerivedTool):
 
     @classmethod
     def of(cls, exposed: Exposed, user: Any) -> "SearchTool":
-        bound = Bound(exposed, user, NOWHERE)
+        bound = Bound(exposed, user, own_origin())
         listed = parameters(bound, "list")["properties"]
         tool = cls(
             name=short_name(f"search_{exposed.noun}"),
@@ -59,7 +59,7 @@ class SearchTool(DerivedTool):
         return {META_KEY: {"permissions": names, "object_rule": self._exposed.has_row_rules}}
 
     def visible_to(self, user: Any) -> bool:
-        return self._allowed(Bound(self._exposed, user, NOWHERE))
+        return self._allowed(Bound(self._exposed, user, own_origin()))
 
     def seen_by(self, user: Any) -> Any:
         make: Any = lambda: self.of(self._exposed, user)  # noqa: E731  (the same store as the admin's tools)

@@ -22,7 +22,7 @@ from mcp_server.derive.admin.exposure import DEFAULT_EXCLUDE, Exposed, find_expo
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.texts import description, parameters
 from mcp_server.derive.registration import add_derived_tools
-from mcp_server.derive.requests import Origin, current_origin
+from mcp_server.derive.requests import Origin, current_origin, own_origin
 from mcp_server.errors import expected_errors
 from mcp_server.orm import in_database
 from mcp_server.permissions import META_KEY
@@ -51,10 +51,6 @@ RUN: dict[str, Verb] = {
 }
 NEEDS = {"create": ["add"], "update": ["change"], "delete": ["delete"], "bulk": ["add", "change", "delete"]}
 SAME_FOR_ALL = ("describe", "delete", "actions", "history", "autocomplete")
-
-
-# Lists are asked for on any transport; what a ModelAdmin shows does not hang on the address.
-NOWHERE = Origin("localhost", "http", "127.0.0.1")
 
 
 class DerivedTool(Tool):
@@ -90,7 +86,7 @@ class AdminTool(DerivedTool):
     @classmethod
     def of(cls, exposed: Exposed, verb: str, user: Any, *, offline: bool = False) -> "AdminTool":
         """Build the tool as this user has it: the registered one for the most permitted, listed ones for the caller."""
-        bound = Bound(exposed, user, NOWHERE, offline=offline)
+        bound = Bound(exposed, user, own_origin(), offline=offline)
         reading_only = verb not in NEEDS and verb != "action"
         tool = cls(
             name=exposed.tool_name(verb),
@@ -126,7 +122,7 @@ class AdminTool(DerivedTool):
 
     def visible_to(self, user: Any) -> bool:
         try:
-            bound = Bound(self._exposed, user, NOWHERE)
+            bound = Bound(self._exposed, user, own_origin())
             return bool(self._exposed.site.has_permission(bound.request)) and self._allowed(bound)
         except Exception:
             # One ModelAdmin that cannot answer must not cost everybody the whole list.
@@ -217,7 +213,7 @@ class FindModels(DerivedTool):
         )
 
     def visible_to(self, user: Any) -> bool:
-        return bool(describe.find_models(self._tools, self._known, user, NOWHERE)["models"])
+        return bool(describe.find_models(self._tools, self._known, user, own_origin())["models"])
 
     def answer(self, user: Any, origin: Origin, arguments: Mapping[str, Any]) -> Any:
         return describe.find_models(self._tools, self._known, user, origin, arguments.get("search", ""))

@@ -23,7 +23,7 @@ from mcp_server.derive.answers import REASONS, WRAPPED, result_of
 from mcp_server.derive.drf.encoding import encode
 from mcp_server.derive.drf.operations import Operation
 from mcp_server.derive.limited import lets_in
-from mcp_server.derive.requests import Call, Origin, build_request, close, current_origin, send
+from mcp_server.derive.requests import Call, Origin, build_request, close, current_origin, own_origin, send
 from mcp_server.orm import in_database
 from mcp_server.permissions import META_KEY, READ_ONLY
 
@@ -37,7 +37,6 @@ SENTENCES = {
     "partial_update": "Change one {noun} and return it; fields left out stay as they are.",
     "destroy": "Delete one {noun} for good.",
 }
-NOWHERE = Origin("localhost", "http", "127.0.0.1")
 
 
 class ApiTool(Tool):
@@ -54,7 +53,7 @@ class ApiTool(Tool):
     def _permits(self, user: AbstractBaseUser) -> bool:
         endpoint = self.operation.endpoint
         view = endpoint.callback.cls(**endpoint.callback.initkwargs)
-        request = build_request(Call(endpoint.callback, endpoint.method, endpoint.template), user, NOWHERE)
+        request = build_request(Call(endpoint.callback, endpoint.method, endpoint.template), user, own_origin())
         view.args, view.kwargs, view.format_kwarg = (), {}, None
         view.action_map = getattr(endpoint.callback, "actions", None)
         view.action = endpoint.action

@@ -10,12 +10,11 @@ from django.contrib.auth.mixins import LoginRequiredMixin, PermissionRequiredMix
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 
-from mcp_server.derive.requests import Call, Origin, build_request
+from mcp_server.derive.requests import Call, build_request, own_origin
 
 logger = logging.getLogger(__name__)
 
 LOGIN_TEST = "django.contrib.auth.decorators"
-NOWHERE = Origin("localhost", "http", "127.0.0.1")
 
 
 @dataclass
@@ -126,7 +125,7 @@ def _read_class(callback: Any, view_class: Any, rules: Rules) -> None:
 
 
 def _ask_mixins(callback: Any, view: Any, user: Any) -> bool:
-    view.setup(build_request(Call(callback, "GET", "/"), user, NOWHERE))
+    view.setup(build_request(Call(callback, "GET", "/"), user, own_origin()))
     if isinstance(view, PermissionRequiredMixin) and not view.has_permission():
         return False
     return not isinstance(view, UserPassesTestMixin) or bool(view.get_test_func()())

@@ -6,7 +6,7 @@ import logging
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
-from django.test.utils import isolate_apps
+from django.test.utils import isolate_apps, override_settings
 
 from mcp_server import checks
 from mcp_server.checks import _problems
@@ -14,6 +14,7 @@ from mcp_server.derive.admin import MCPAdminMixin, register_admin_tools
 from mcp_server.server import create_server
 from shop.admin import ProductAdmin
 from shop.models import Category, Product, Tag
+from tests.factories import make_user
 from tests.mcp_server.derive.admin.conftest import FULL, VIEW_ALL, Caller
 
 pytestmark = pytest.mark.django_db
@@ -151,6 +152,22 @@ def test_a_model_admin_says_what_agents_get(caller):
     assert not {name for name in names if name.endswith("_tag")}
     models = Caller(mcp, User.objects.create_superuser("chief")).call("find_models")["models"]
     assert [(row["model"], row["tools"]) for row in models] == [("shop.category", "*_category"), ("shop.tag", "")]
+
+
+class AsksForTheHost(admin.ModelAdmin):
+    def has_view_permission(self, request, obj=None):
+        return request.get_host() == "shop.example.com" and super().has_view_permission(request, obj)
+
+
+@override_settings(ALLOWED_HOSTS=["shop.example.com"])
+def test_a_rule_that_asks_for_the_host_gets_one_that_django_answers_to():
+    site = admin.AdminSite()
+    site.register(Tag, AsksForTheHost)
+    mcp, _ = server_of(site)
+    viewer = Caller(mcp, make_user("viewer", *VIEW_ALL, staff=True))
+    assert verbs(viewer, "tag") == READING - {"related"}
+    assert "find_models" in viewer.tools()
+    assert viewer.call("list_tag") == {"rows": [], "total": 0}
 
 
 def test_a_hidden_model_is_nowhere():
