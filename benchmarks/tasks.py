@@ -72,7 +72,7 @@ def tasks(it: Assistant) -> list[tuple[str, Callable[[], bool]]]:  # noqa: C901 
 
     def new_price() -> bool:
         it.find("update product", "update_product", "bulk_product")
-        it.do("update_product", sku="SKU0002", values={"price": "123.45"})
+        it.do("update_product", id="SKU0002", values={"price": "123.45"})
         return str(Product.objects.get(sku="SKU0002").price) == "123.45"
 
     def ten_percent_more() -> bool:
@@ -83,7 +83,7 @@ def tasks(it: Assistant) -> list[tuple[str, Callable[[], bool]]]:  # noqa: C901 
 
     def tagged() -> bool:
         name = Tag.objects.first().name
-        it.do("update_product", sku="SKU0006", values={"tags": [name]})
+        it.do("update_product", id="SKU0006", values={"tags": [name]})
         return [tag.name for tag in Product.objects.get(sku="SKU0006").tags.all()] == [name]
 
     def new_product() -> bool:

@@ -1,6 +1,6 @@
 """Checks a call's arguments against the tool's schema and names what is wrong with them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from mcp_server.derive.admin.refusal import RefusalError
@@ -14,17 +14,20 @@ TYPES: dict[str, Any] = {
 }
 
 
-def checked(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments without those that are null; raises RefusalError with a sentence for each mistake."""
+def checked(schema: Mapping[str, Any], arguments: Mapping[str, Any], also: Collection[str] = ()) -> dict[str, Any]:
+    """Return the arguments without those that are null; raises RefusalError with a sentence for each mistake.
+
+    `also` names arguments that are taken without standing in the schema.
+    """
     given = {name: value for name, value in arguments.items() if value is not None}
-    if wrong := list(_problems(schema, given)):
+    if wrong := list(_problems(schema, given, also)):
         raise RefusalError(" ".join(wrong[:10]))
     return given
 
 
-def _problems(schema: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
+def _problems(schema: Mapping[str, Any], given: Mapping[str, Any], also: Collection[str]) -> Iterator[str]:
     known = schema.get("properties", {})
-    for name in given.keys() - known.keys():
+    for name in given.keys() - known.keys() - set(also):
         allowed = ", ".join(known) or "none"
         yield f"{str(name)[:60]} is not an argument of this tool; its arguments are: {allowed}."
     for name in schema.get("required", ()):

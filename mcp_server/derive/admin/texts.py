@@ -72,11 +72,11 @@ def parameters(bound: Bound, verb: str) -> dict[str, Any]:
 
 
 def naming(bound: Bound) -> dict[str, Any]:
-    """Return the arguments that name one row: the id, or any unique field."""
+    """Return the argument that names one row; a unique field given by its own name is taken as well."""
     unique: list[str] = []
     with best_effort(bound):
         unique = bound.unique_fields()
-    return {"id": {"description": "Or label"}} | {name: {"description": "Or this"} for name in unique}
+    return {"id": {"description": f"{', '.join(['Id', *unique])} or label"}}
 
 
 def _list(bound: Bound) -> dict[str, Any]:
@@ -95,6 +95,7 @@ def _list(bound: Bound) -> dict[str, Any]:
         "fields": FIELDS,
         "limit": LIMIT,
         "offset": OFFSET,
+        "total": flags | {"description": "Count all"},
         "count_only": flags | {"description": "No rows"},
         **rights_shown(bound),
     }

@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from mcp_server.context import require_mcp_user
 from mcp_server.derive.admin import actions, bulk, deleting, describe, listing, reading, writing
 from mcp_server.derive.admin.arguments import checked
-from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.bound import Bound, unique_names
 from mcp_server.derive.admin.exposure import DEFAULT_EXCLUDE, Exposed, find_exposed
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.texts import description, parameters
@@ -63,12 +63,20 @@ class DerivedTool(Tool):
     def meta_for_clients(self) -> Mapping[str, Any]:
         return {}
 
+    def to_mcp_tool(self, **overrides: Any) -> Any:
+        # FastMCP's own title is the name once more.
+        return super().to_mcp_tool(**{"title": self.title} | overrides)
+
     def answer(self, user: Any, origin: Origin, arguments: Mapping[str, Any]) -> Any:
         raise NotImplementedError
 
+    def checked(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments as the verbs take them; raises RefusalError for others."""
+        return checked(self.parameters, arguments)
+
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         user = await require_mcp_user(get_context())
-        given = checked(self.parameters, arguments)
+        given = self.checked(arguments)
         with expected_errors():
             answer = await in_database(self.answer, user, current_origin(), given)
         if isinstance(answer, ToolResult):
@@ -134,6 +142,11 @@ class AdminTool(DerivedTool):
         if self._verb in SAME_FOR_ALL:
             return self
         return views.get((self.name, id(self), caller_key(user)), lambda: self.of(self._exposed, self._verb, user))
+
+    def checked(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        # Wherever a row is named by its id, sku="SKU0043" says the same as id="SKU0043".
+        also = unique_names(self._exposed.model) if "id" in self.parameters.get("properties", {}) else ()
+        return checked(self.parameters, arguments, also)
 
     def complete(self, user: Any, argument: str, value: str, given: Mapping[str, str]) -> Completion:
         """Return rows that the beginning of an argument may mean: of this model, or of a foreign key."""

@@ -118,12 +118,42 @@ def test_a_list_counts_nothing_and_fills_no_sidebar(boss):
     assert "COUNT(*)" not in statements[0]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "total", "counts"),
+    [
+        ({"limit": 2}, None, 0),
+        ({"limit": 2, "total": True}, 3, 1),
+        ({"limit": 1, "offset": 1, "total": True}, 3, 1),
+        # The last page knows it, and one beyond the last does not.
+        ({"limit": 3, "total": True}, 3, 0),
+        ({"offset": 9, "total": True}, 3, 1),
+        ({"offset": 9}, None, 0),
+        ({"limit": 1, "total": True, "filters": {"status": "draft"}}, 1, 0),
+        ({"count_only": True}, 3, 1),
+    ],
+)
+def test_a_list_counts_all_rows_only_when_asked(boss, arguments, total, counts):
+    for number, status in enumerate(["active", "active", "draft"]):
+        make_product(f"SKU000{number}", status=status)
+    with CaptureQueriesContext(connection) as captured:
+        answer = boss.call("list_product", **arguments)
+    assert answer.get("total") == total
+    assert sum("COUNT(" in query["sql"] and "shop_product" in query["sql"] for query in captured) == counts
+    assert ("rows" in answer) is not arguments.get("count_only", False)
+
+
 @pytest.mark.parametrize("name", [{"id": 1}, {"id": "SKU0043"}, {"sku": "SKU0043"}, {"id": "SKU0043 Oak desk"}])
 def test_a_row_is_named_by_its_id_a_unique_field_or_its_label(boss, name):
     product = make_product()
     if name == {"id": 1}:
         name = {"id": product.pk}
     assert boss.call("get_product", **name)["sku"] == "SKU0043"
+
+
+def test_a_tool_says_what_its_id_may_be(boss):
+    properties = boss.tools()["get_product"].input_schema["properties"]
+    assert properties["id"] == {"description": "Id, sku or label"}
+    assert "sku is not an argument" in boss.refused("list_product", sku="SKU0043")
 
 
 def test_a_value_that_names_two_rows_is_never_guessed(boss):
