@@ -1,5 +1,6 @@
 """The traps of admin extensions that many projects install, each made small with the workshop's models."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -73,3 +74,24 @@ def test_a_model_admin_that_cannot_be_described_costs_its_own_tools_only(caplog)
     assert "list_machine" not in boss.tools()
     assert "workshop.machine gets no tools" in caplog.text
     assert [item["model"] for item in boss.call("find_models")["models"]] == ["workshop.tag"]
+
+
+class CountingAdmin(admin.ModelAdmin):
+    def get_form(self, *args: Any, **kwargs: Any) -> Any:
+        Tag.objects.count()
+        return super().get_form(*args, **kwargs)
+
+
+def test_a_form_that_asks_the_database_connects_to_none_at_the_start():
+    found = []
+
+    def start() -> None:
+        # As in a new process: a new thread has no connection yet.
+        served((Machine, CountingAdmin))
+        found.extend([connection.connection, Tag.objects.count()])
+        connection.close()
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+    assert found == [None, 0]
