@@ -1,9 +1,11 @@
 """A ModelAdmin for one call: the project's own object, copied so that a tool can watch it work."""
 
 import copy
+import logging
 from collections.abc import Iterable
 from typing import Any
 
+from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import flatten, flatten_fieldsets
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import FieldDoesNotExist
@@ -13,6 +15,8 @@ from mcp_server.derive.admin.exposure import Exposed, is_secret
 from mcp_server.derive.admin.request import AdminRequest, admin_path
 from mcp_server.derive.admin.values import name_of
 from mcp_server.derive.requests import Origin
+
+logger = logging.getLogger(__name__)
 
 
 class Bound:
@@ -39,7 +43,9 @@ class Bound:
 
     def peer(self, model: Any) -> Any:
         """Return the ModelAdmin of another model of this site, exposed or not, or None."""
-        return self.site._registry.get(model)
+        found = self.site._registry.get(model)
+        # A copy, because hooks keep the request on self: the next caller must not find this one's.
+        return None if found is None else copy.copy(found)
 
     def other(self, model: Any) -> "Bound | None":
         """Return another model of this site for the same caller, exposed or not."""
@@ -94,11 +100,30 @@ class Bound:
     @cached_property
     def _declared(self) -> set[str]:
         admin = self.exposed.model_admin
-        if admin.fieldsets:
-            return set(self.visible(flatten_fieldsets(admin.fieldsets)))
-        if admin.fields:
-            return set(self.visible(admin.fields))
+        if overrides(admin, "get_fieldsets", "get_fields", "get_exclude"):
+            return self._declared_by_hooks()
+        if admin.fieldsets or admin.fields:
+            fields = flatten_fieldsets(admin.fieldsets) if admin.fieldsets else admin.fields
+            return set(self.visible(fields, admin.exclude or ()))
         return set(self.detail())
+
+    def _declared_by_hooks(self) -> set[str]:
+        """Return what the form of a row shows this caller; a hook that needs a real row shows nothing beforehand."""
+        try:
+            return set(self.detail(sample(self.model)))
+        except Exception:
+            logger.debug("The form of %s needs a row to say its fields", self.opts.label, exc_info=True)
+            return set()
+
+
+def overrides(admin: Any, *hooks: str) -> bool:
+    """Tell whether a ModelAdmin has hooks of its own in the place of Django's."""
+    return any(getattr(type(admin), name) is not getattr(ModelAdmin, name) for name in hooks)
+
+
+def sample(model: Any) -> Any:
+    """Return an empty row: what a ModelAdmin asks of a row decides what an existing one's form shows."""
+    return model()
 
 
 def unique_names(model: Any) -> list[str]:

@@ -1,7 +1,6 @@
 """Reads lists through the admin's own ChangeList, without its page: no counts unless asked, and no filter sidebar."""
 
 from collections.abc import Mapping, Sequence
-from copy import copy
 from functools import cache
 from typing import Any
 
@@ -71,13 +70,17 @@ def changelist(bound: Bound, query: Mapping[str, Any], *, offset: int = 0, limit
     request: Any = bound.request
     fill(request.GET, query)
     request.mcp_slice = (offset, limit)
-    admin = copy(bound.admin)
-    admin.get_changelist = lambda request, **kwargs: sliced(bound.admin.get_changelist(request, **kwargs))
+    # On the call's own ModelAdmin, so that a column finds what get_queryset kept on self.
+    admin = bound.admin
+    own = admin.get_changelist
+    admin.get_changelist = lambda request, **kwargs: sliced(own(request, **kwargs))
     try:
         return admin.get_changelist_instance(request)
     except (IncorrectLookupParameters, SuspiciousOperation) as error:
         # What the database or the ORM said of it stays here.
         raise RefusalError("The list does not take these filters. See describe.") from error
+    finally:
+        admin.get_changelist = own
 
 
 def list_rows(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,7 +129,7 @@ def found_slice(bound: Bound) -> tuple[int, int]:
 
 def count(bound: Bound, rows: Any) -> int:
     """Count as the admin's own paginator does; a project may have one that estimates."""
-    return int(bound.exposed.model_admin.get_paginator(bound.request, rows, MAX_ROWS).count)
+    return int(bound.admin.get_paginator(bound.request, rows, MAX_ROWS).count)
 
 
 def chosen_columns(bound: Bound, names: Sequence[str] | None) -> dict[str, Any]:
