@@ -12,7 +12,12 @@ os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "sqlite:///:mem
 from myproject.settings import *  # noqa: F403
 from myproject.settings import DATABASES, INSTALLED_APPS
 
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.everything", "tests.mcp_server.derive.admin.workshop"]
+INSTALLED_APPS = [
+    *INSTALLED_APPS,
+    "tests.everything",
+    "tests.mcp_server.derive.admin.workshop",
+    "tests.mcp_server.derive.admin.vault",
+]
 DEBUG = False
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

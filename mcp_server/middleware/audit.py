@@ -3,28 +3,36 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from django.db import DataError
 from django.db import Error as DatabaseError
 from fastmcp import Context
 from fastmcp.exceptions import NotFoundError
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.tools import Tool
 from mcp_types import CLIENT_INFO_META_KEY, CallToolRequestParams
 
 from mcp_server.conf import setting
 from mcp_server.context import get_mcp_token, get_mcp_user, http_request
 from mcp_server.middleware.errors import correlation_id
 from mcp_server.orm import in_database
-from mcp_server.permissions import is_read_only
+from mcp_server.permissions import PassesOn, is_read_only
 from tokens.audit import build_tool_call, save_tool_calls
 from tokens.models import ToolCall
 
 logger = logging.getLogger(__name__)
 
 BATCH = 500
+
+
+@runtime_checkable
+class KnowsSecrets(Protocol):
+    """A tool that knows secrets among its arguments by more than their names."""
+
+    def for_audit(self, arguments: Mapping[str, Any]) -> Any: ...
 
 
 class AuditLog:
@@ -123,20 +131,26 @@ async def _store(context: MiddlewareContext[CallToolRequestParams], **outcome: A
     if context.fastmcp_context is None:
         return
     try:
-        row = await _row(context.fastmcp_context, context.message, outcome)
         tool = await context.fastmcp_context.fastmcp.get_tool(context.message.name)
+        row = await _row(context.fastmcp_context, context.message, tool, outcome)
         await audit_log.store(row, now=tool is not None and not is_read_only(tool))
     except Exception:
         # The call has happened: its answer must not turn into an error that invites to repeat it.
         logger.exception("The audit row of call %s could not be stored", correlation_id.get())
 
 
-async def _row(ctx: Context, message: CallToolRequestParams, outcome: dict[str, Any]) -> ToolCall:
+async def _row(ctx: Context, message: CallToolRequestParams, tool: Tool | None, outcome: dict[str, Any]) -> ToolCall:
+    arguments = message.arguments or {}
+    if isinstance(tool, PassesOn):
+        # The call it passes on has a row of its own, kept by the rules of the tool that is called.
+        arguments = {name: value for name, value in arguments.items() if name != "arguments"}
+    elif isinstance(tool, KnowsSecrets):
+        arguments = tool.for_audit(arguments)
     return build_tool_call(
         user=await get_mcp_user(ctx),
         token=await get_mcp_token(ctx),
         tool=message.name,
-        arguments=message.arguments,
+        arguments=arguments,
         correlation_id=correlation_id.get(),
         remote_address=_remote_address(),
         **_client_of(ctx),

@@ -18,6 +18,7 @@ from tokens.secret import make_secret
     [
         *("password", "PASSWORD", "new_password", "passwd", "pwd", "token", "accessToken", "secret", "clientSecret"),
         *("key", "api_key", "apikey", "API-Key", "privateKey", "authorization", "credentials", "cookie", "Bearer"),
+        *("pin_code", "recoveryCodes", "otp_seed"),
     ],
 )
 def test_values_named_like_a_secret_are_not_kept(name: str) -> None:

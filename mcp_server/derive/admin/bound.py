@@ -9,12 +9,14 @@ from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import flatten, flatten_fieldsets
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import FieldDoesNotExist
+from django.db.models import JSONField
 from django.utils.functional import cached_property
 
-from mcp_server.derive.admin.exposure import Exposed, is_secret
+from mcp_server.derive.admin.exposure import Exposed
 from mcp_server.derive.admin.request import AdminRequest, admin_path
 from mcp_server.derive.admin.values import name_of
 from mcp_server.derive.requests import Origin
+from mcp_server.derive.secrecy import fields_on, is_secret
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +40,12 @@ class Bound:
 
     def _search_fields(self, request: Any) -> Any:
         # Whoever may search a password hash finds it character by character.
-        fields = self._declared_search(request)
-        return [name for name in fields if not is_secret(name.lstrip("^=@"))]
+        return [name for name in self._declared_search(request) if self._may_search(name.lstrip("^=@"))]
+
+    def _may_search(self, path: str) -> bool:
+        # The text of a whole JSON value is that of its secret keys too.
+        is_json = isinstance(next(reversed([*fields_on(self.model, path)]), None), JSONField)
+        return not is_secret(path, self.model) and not is_json
 
     def peer(self, model: Any) -> Any:
         """Return the ModelAdmin of another model of this site, exposed or not, or None."""
@@ -131,7 +137,7 @@ def unique_names(model: Any) -> list[str]:
     return [
         field.name
         for field in model._meta.concrete_fields
-        if field.unique and not field.primary_key and not is_secret(field.name) and not field.is_relation
+        if field.unique and not field.primary_key and not is_secret(field.name, model) and not field.is_relation
     ]
 
 

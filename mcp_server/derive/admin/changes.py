@@ -10,9 +10,9 @@ from django.db.models.signals import post_save, pre_save
 from django.forms.models import BaseModelForm
 
 from mcp_server.derive.admin.bound import model_field
-from mcp_server.derive.admin.exposure import is_secret
 from mcp_server.derive.admin.rows import identity
 from mcp_server.derive.admin.values import plain, read
+from mcp_server.derive.secrecy import HIDDEN, is_secret
 
 
 def stored(row: Any) -> dict[str, Any]:
@@ -40,8 +40,8 @@ def is_clock(field: Any) -> bool:
 
 
 def new_value(form: Any, name: str, row: Any) -> Any:
-    if is_secret(name):
-        return "[secret]"
+    if is_secret(name, type(row)):
+        return HIDDEN
     field = model_field(type(row), name)
     if field is None:
         return plain(form.cleaned_data.get(name))

@@ -19,6 +19,7 @@ from django.utils.dateparse import parse_date, parse_datetime, parse_time
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.lookup import resolve
 from mcp_server.derive.admin.refusal import RefusalError
+from mcp_server.derive.secrecy import HIDDEN, with_secrets
 
 # What travels through JSON as base64 has to fit the body a server takes.
 MAX_FILE_BYTES = 2 * 1024 * 1024
@@ -42,7 +43,7 @@ def python_value(bound: Bound, field: Any, value: Any, current: Any) -> Any:
     if isinstance(field, forms.FileField):
         return _upload(field, value)
     if isinstance(field, forms.JSONField):
-        return _json(value)
+        return _json(field, value, current)
     if isinstance(field, NUMBERS):
         return _number(field, value, current)
     if isinstance(field, forms.MultipleChoiceField):
@@ -129,14 +130,23 @@ def _upload(field: Any, value: Any) -> Any:
     return SimpleUploadedFile(name, content, str(value.get("content_type", "application/octet-stream")))
 
 
-def _json(value: Any) -> Any:
-    if not isinstance(value, str):
-        return json.dumps(value)
+def _json(field: Any, value: Any, current: Any) -> str:
+    """Return the text of a JSON value; "[secret]", as it was read, stands for what is stored."""
+    text = value if isinstance(value, str) and _is_json(value) else json.dumps(value)
+    if HIDDEN not in text:
+        return text
     try:
-        json.loads(value)
+        return json.dumps(with_secrets(json.loads(text), current), cls=field.encoder)
+    except LookupError:
+        raise ValidationError(f"{HIDDEN} stands for a value that is kept, and here is none to keep.") from None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
     except ValueError:
-        return json.dumps(value)
-    return value
+        return False
+    return True
 
 
 def _number(field: Any, value: Any, current: Any) -> Any:

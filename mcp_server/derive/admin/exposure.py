@@ -11,7 +11,7 @@ from django.contrib.admin import ModelAdmin
 from django.contrib.auth import get_user_model
 from django.db.models import Model
 
-from tokens.audit import SECRET_NAME
+from mcp_server.derive.secrecy import is_secret
 
 # Who may do what, and who did: tools over these would let a caller widen their own rights or hide their traces.
 DEFAULT_EXCLUDE = ("auth", "admin", "sessions", "contenttypes", "tokens", "oauth2_provider")
@@ -70,18 +70,13 @@ class Exposed:
     def shows(self, name: str) -> bool:
         """Tell whether tools may read this field; secrets never."""
         chosen = getattr(self.model_admin, "mcp_fields", None)
-        return not is_secret(name) and (chosen is None or name in chosen)
+        return not is_secret(name, self.model) and (chosen is None or name in chosen)
 
     def takes(self, name: str) -> bool:
         """Tell whether tools may write this field, as far as the mixin says."""
         chosen = getattr(self.model_admin, "mcp_fields", None)
         readonly = getattr(self.model_admin, "mcp_readonly", False)
         return readonly is not True and (chosen is None or name in chosen) and name not in (readonly or ())
-
-
-def is_secret(path: str) -> bool:
-    """Tell whether a field, or a path of fields, is named like a secret."""
-    return SECRET_NAME.search(path) is not None
 
 
 def find_exposed(

@@ -12,9 +12,9 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from mcp_server.derive.admin.bound import Bound
-from mcp_server.derive.admin.exposure import is_secret
 from mcp_server.derive.admin.lookup import resolve
 from mcp_server.derive.admin.refusal import RefusalError
+from mcp_server.derive.secrecy import is_secret
 
 LOOKUPS = ("gte", "lte", "gt", "lt", "isnull", "contains", "icontains", "startswith", "iexact", "in")
 
@@ -28,7 +28,7 @@ def parameter_filters(bound: Bound) -> dict[str, Any]:
     """Return the SimpleListFilter classes of the list by the name of their parameter."""
     items = bound.admin.get_list_filter(bound.request)
     classes = [item for item in items if isinstance(item, type) and issubclass(item, builtin.SimpleListFilter)]
-    return {str(item.parameter_name): item for item in classes}
+    return {str(item.parameter_name): item for item in classes if not is_secret(str(item.parameter_name), bound.model)}
 
 
 def field_filters(bound: Bound) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _readable(bound: Bound, path: str) -> Any:
         fields = get_fields_from_path(bound.model, path)
     except (FieldDoesNotExist, AttributeError, TypeError):
         return None
-    if is_secret(path) or not bound.exposed.shows(path.partition("__")[0]):
+    if is_secret(path, bound.model) or not bound.exposed.shows(path.partition("__")[0]):
         return None
     models_on_the_way = {field.related_model for field in fields if field.is_relation}
     if None in models_on_the_way or not all(bound.may_view(model) for model in models_on_the_way):
@@ -86,6 +86,9 @@ def _conditions(bound: Bound, path: str, lookup: str, field: Any, value: Any) ->
         yield f"{path}__isnull", ["1" if value is None or value in (True, "true", "1", 1) else "0"]
         return
     values = value if isinstance(value, list) else [value]
+    if isinstance(field, models.JSONField):
+        # The text of a JSON value is that of its secret keys too.
+        raise RefusalError(f"filters: {path} takes __isnull only.")
     if field.is_relation:
         if lookup not in ("exact", "in"):
             raise RefusalError(f"filters: {path} takes ids or labels, without __{lookup}.")

@@ -9,11 +9,11 @@ from django.utils.functional import cached_property
 
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.convert import posted, python_value
-from mcp_server.derive.admin.exposure import is_secret
 from mcp_server.derive.admin.inlines import Inline
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.values import label_of, plain, read
+from mcp_server.derive.secrecy import HIDDEN, is_secret
 
 DELETE = "delete"
 
@@ -122,7 +122,7 @@ class Partial:
             fill(form.data, posted(field.widget, html_name, converted))
 
     def _check_names(self, form: Any) -> None:
-        takes = (lambda name: not is_secret(name)) if form.prefix else self.bound.exposed.takes
+        takes = self.bound.exposed.takes
         wrong = [
             name
             for name in form.mcp_given
@@ -206,7 +206,7 @@ def _named(inline: Inline | None, existing: list[Any], ref: Any) -> Any:
 
 
 def _names(row: Any) -> set[str]:
-    unique = (field for field in row._meta.concrete_fields if field.unique and not is_secret(field.name))
+    unique = (field for field in row._meta.concrete_fields if field.unique and not is_secret(field.name, type(row)))
     return {label_of(row), *(str(getattr(row, field.attname)) for field in unique)}
 
 
@@ -221,8 +221,8 @@ def _post_initial(form: Any, name: str, field: Any) -> None:
 
 def shown(form: Any, name: str) -> Any:
     """Return a field's value before the form changes it, as an answer has it."""
-    if is_secret(name):
-        return "[secret]"
+    if is_secret(name, form._meta.model):
+        return HIDDEN
     if model_field(form._meta.model, name) is not None:
         return read(name, form.instance, None)
     return plain(form.get_initial_for_field(form.fields[name], name))

@@ -7,20 +7,24 @@ from typing import Any
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import FieldDoesNotExist, SuspiciousOperation
 from django.db import DataError
+from django.db.models import F, Subquery
 from django.db.models.constants import LOOKUP_SEP
+from django.db.models.expressions import RawSQL
 
 from mcp_server.derive.admin.bound import Bound
-from mcp_server.derive.admin.exposure import is_secret
 from mcp_server.derive.admin.filters import check_applied, own_filters, query_of
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import listed
 from mcp_server.derive.admin.values import name_of
+from mcp_server.derive.secrecy import fields_on, is_secret
 
 DEFAULT_ROWS = 20
 MAX_ROWS = 100
 # Beyond this a database may not even take the number.
 MAX_OFFSET = 2**31
+# Orders that lead from model to model may lead in a circle.
+MAX_DEPTH = 5
 
 
 class Page:
@@ -158,22 +162,28 @@ def sortable(bound: Bound) -> dict[str, int]:
 
 
 def _may_order(bound: Bound, column: Any) -> bool:
-    path = order_path(bound, column)
-    if not isinstance(path, str):
-        return path is not None
-    if is_secret(path):
+    order = order_path(bound, column)
+    return order is not None and _reveals_nothing(bound, bound.model, order)
+
+
+def _reveals_nothing(bound: Bound, model: Any, order: Any, depth: int = 0) -> bool:
+    """Tell whether the caller may see everything that an order, a path or an expression, goes by."""
+    if not isinstance(order, str):
+        parts = list(order.flatten()) if hasattr(order, "flatten") else [order]
+        names = [part.name for part in parts if isinstance(part, F)]  # type: ignore[attr-defined]
+        # What is written in SQL, or asks other tables, does not say what it goes by.
+        is_told = not any(isinstance(part, RawSQL | Subquery) for part in parts)
+        return is_told and all(_reveals_nothing(bound, model, name, depth) for name in names)
+    path = order.lstrip("-")
+    fields = list(fields_on(model, path))
+    related = [field.related_model for field in fields if field.is_relation]
+    if is_secret(path, model) or not all(other is not None and bound.may_view(other) for other in related):
         return False
-    model = bound.model
-    for part in path.lstrip("-").split(LOOKUP_SEP):
-        try:
-            field = model._meta.get_field(part)
-        except FieldDoesNotExist:
-            return True
-        if field.is_relation:
-            model = field.related_model
-            if model is None or not bound.may_view(model):
-                return False
-    return True
+    ends_in_relation = len(fields) == len(path.split(LOOKUP_SEP)) and fields[-1].is_relation
+    if not ends_in_relation or depth > MAX_DEPTH:
+        return True
+    # A relation is sorted by what its rows are sorted by.
+    return all(_reveals_nothing(bound, related[-1], part, depth + 1) for part in related[-1]._meta.ordering)
 
 
 def order_path(bound: Bound, column: Any) -> Any:

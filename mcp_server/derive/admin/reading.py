@@ -7,7 +7,6 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 
 from mcp_server.derive.admin.bound import Bound, model_field
-from mcp_server.derive.admin.exposure import is_secret
 from mcp_server.derive.admin.inlines import read_inlines
 from mcp_server.derive.admin.listing import page_of
 from mcp_server.derive.admin.lookup import find_row
@@ -15,6 +14,7 @@ from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import identity, listed, rights
 from mcp_server.derive.admin.values import label_of, plain, read, text_of
+from mcp_server.derive.secrecy import is_secret
 
 
 def get_row(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def relations(bound: Bound) -> dict[str, Any]:
         if not is_way or not related or isinstance(related, str) or related not in bound.exposed.peers:
             continue
         name = field.get_accessor_name() if field.auto_created else field.name
-        if name and not is_secret(name) and _may_list(bound, related):
+        if name and not is_secret(name, bound.model) and _may_list(bound, related):
             found[name] = field
     return found
 
@@ -189,7 +189,7 @@ def _by_text(rows: Any, term: str) -> Any:
     if not term:
         return rows
     texts = [f.name for f in rows.model._meta.concrete_fields if isinstance(f, CharField) and f.unique]
-    clauses = [Q(**{f"{name}__icontains": term}) for name in texts if not is_secret(name)]
+    clauses = [Q(**{f"{name}__icontains": term}) for name in texts if not is_secret(name, rows.model)]
     if not clauses:
         raise RefusalError("search: rows of this field cannot be searched. Leave it out and page through them.")
     query = clauses[0]

@@ -11,6 +11,7 @@ from django.forms.models import ModelChoiceField, ModelMultipleChoiceField
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.inlines import Inline, formsets_of, inlines_of
 from mcp_server.derive.admin.values import plain, text_of
+from mcp_server.derive.secrecy import is_secret
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,9 @@ def values_schema(bound: Bound, row: Any = None, *, change: bool = False, full: 
         if not field.disabled and bound.exposed.takes(name)
     }
     properties = {name: field_schema(bound, field, change=change, full=full) for name, field in fields.items()}
+    for name in properties:
+        if is_secret(name, bound.model):
+            properties[name].pop("default", None)
     for inline in inlines_of(bound, formsets_of(bound, row)):
         rights = inline.rights(bound.request, row)
         if bound.exposed.takes(inline.name) and any(rights.values()):
@@ -66,6 +70,7 @@ def inline_schema(
     form = inline.formset.form
     shown = inline.fields(bound.request, None)
     fields = {name: field for name, field in form_fields(form).items() if name in shown and not field.disabled}
+    # Without secrets: `shown` has none.
     properties = {name: field_schema(bound, field, change=False, full=full) for name, field in fields.items()}
     if change:
         properties |= {"id": {}} if rights["change"] or rights["delete"] else {}

@@ -14,13 +14,14 @@ from pydantic import PrivateAttr
 
 from mcp_server.conf import setting
 from mcp_server.derive.admin.bound import Bound, model_field
-from mcp_server.derive.admin.exposure import Exposed, is_secret, short_name
+from mcp_server.derive.admin.exposure import Exposed, short_name
 from mcp_server.derive.admin.listing import list_rows
 from mcp_server.derive.admin.texts import parameters
 from mcp_server.derive.admin.tools import READ, DerivedTool, caller_key, most_permitted_user, views
 from mcp_server.derive.named_models import model_problem
 from mcp_server.derive.registration import add_derived_tools
 from mcp_server.derive.requests import Origin, own_origin
+from mcp_server.derive.secrecy import is_secret
 from mcp_server.permissions import META_KEY
 
 logger = logging.getLogger(__name__)
@@ -133,7 +134,7 @@ def _may_view(user: Any, field: Any) -> bool:
 
 def _plain(model: Any) -> dict[str, Any]:
     """Return the list of a model nobody described: its fields, searched by its texts."""
-    fields = [field for field in model._meta.concrete_fields if not is_secret(field.name)]
+    fields = [field for field in model._meta.concrete_fields if not is_secret(field.name, model)]
     texts = (models.CharField, models.TextField)
     kinds = (models.BooleanField, models.DateField, models.ForeignKey)
     return {

@@ -23,6 +23,7 @@ from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.texts import description, parameters
 from mcp_server.derive.registration import add_derived_tools
 from mcp_server.derive.requests import Origin, current_origin, own_origin
+from mcp_server.derive.secrecy import secret_names, without_values_of
 from mcp_server.errors import expected_errors
 from mcp_server.orm import in_database
 from mcp_server.permissions import META_KEY
@@ -109,6 +110,11 @@ class AdminTool(DerivedTool):
     @property
     def exposed(self) -> Exposed:
         return self._exposed
+
+    def for_audit(self, arguments: Mapping[str, Any]) -> Any:
+        """Return what the audit may keep: not what goes into fields of a kind that keeps secrets."""
+        inlines = [inline.model for inline in self._exposed.model_admin.inlines]
+        return without_values_of(secret_names([self._exposed.model, *inlines]), arguments)
 
     @property
     def opens(self) -> str:

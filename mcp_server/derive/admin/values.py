@@ -16,6 +16,8 @@ from django.utils.functional import Promise
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 
+from mcp_server.derive.secrecy import HIDDEN, is_secret_key
+
 MAX_RELATED = 50
 
 
@@ -56,7 +58,7 @@ def _compound(value: Any, field: Any) -> Any:
     if isinstance(value, models.Manager | models.QuerySet):
         return many(value.all())
     if isinstance(value, dict):
-        return {force_str(key): plain(item) for key, item in value.items()}
+        return {force_str(k): HIDDEN if is_secret_key(k, item) else plain(item) for k, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
     if isinstance(value, bytes | bytearray | memoryview):

@@ -30,6 +30,7 @@ from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import identity
 from mcp_server.derive.admin.values import label_of, name_of, plain
+from mcp_server.derive.secrecy import HIDDEN
 
 R = TypeVar("R")
 
@@ -231,7 +232,7 @@ class Write:
             if self.bound.exposed.shows(name):
                 yield name, [form.mcp_old.get(name), new_value(form, name, row)]
             else:
-                yield name, ["[secret]", "[secret]"]
+                yield name, [HIDDEN, HIDDEN]
         done = set(form.changed_data if form is not None else ())
         now = stored(row)
         shown = {*(form.fields if form is not None else ()), *self._read_only()}

@@ -8,7 +8,7 @@ from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
 from django.db.models import Field, ManyToManyField, Model, QuerySet
 
-from tokens.audit import SECRET_NAME
+from mcp_server.derive.secrecy import is_secret
 
 VERBS = {"list": "view", "retrieve": "view", "create": "add", "update": "change", "delete": "delete"}
 
@@ -76,7 +76,7 @@ class ExposedModel:
         meta = self.model._meta
         if names is None:
             known: list[Any] = [*meta.concrete_fields, *meta.many_to_many]
-            return [field for field in known if _is_readable(field) and not SECRET_NAME.search(field.name)]
+            return [field for field in known if _is_readable(field) and not is_secret(field.name, self.model)]
         try:
             chosen = [meta.get_field(name) for name in dict.fromkeys([self.key.name, *names])]
         except FieldDoesNotExist as error:

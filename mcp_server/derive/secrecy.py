@@ -1,0 +1,97 @@
+"""Which fields and keys hold secrets: by their name, or by the kind of field a project keeps them in."""
+
+import json
+import re
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from functools import cache, lru_cache
+from typing import Any
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models.constants import LOOKUP_SEP
+
+from tokens.audit import SECRET_NAME
+
+HIDDEN = "[secret]"
+# EncryptedCharField, PasswordField, HashedField: whoever chose one of these did not mean it to be read.
+SECRET_KIND = re.compile(r"encrypt|password|secret|hashed", re.IGNORECASE)
+# In JSON these name anything: {"key": "colour", "value": "oak"}.
+PLAIN_KEYS = {"key", "keys"}
+
+
+def is_secret(path: str, model: Any = None) -> bool:
+    """Tell whether a field, or any field on a path that begins at the model, holds a secret."""
+    return _is_secret(path, model)
+
+
+@lru_cache(maxsize=10_000)
+def _is_secret(path: str, model: Hashable) -> bool:
+    return SECRET_NAME.search(path) is not None or any(
+        _is_secret_kind(field.__class__) for field in fields_on(model, path)
+    )
+
+
+def fields_on(model: Any, path: str) -> Iterator[Any]:
+    """Yield the model's own fields along a path, as far as it consists of them."""
+    for part in path.split(LOOKUP_SEP):
+        if model is None or isinstance(model, str):
+            return
+        try:
+            field = model._meta.pk if part == "pk" else model._meta.get_field(part)
+        except FieldDoesNotExist:
+            return
+        yield field
+        model = field.related_model
+
+
+@cache
+def _is_secret_kind(kind: type) -> bool:
+    return any(SECRET_KIND.search(base.__name__) for base in kind.__mro__)
+
+
+def secret_names(models: Iterable[Any]) -> set[str]:
+    """Return the names of the models' own fields that hold secrets."""
+    return {field.name for model in models for field in model._meta.concrete_fields if is_secret(field.name, model)}
+
+
+def without_values_of(names: Collection[str], value: Any) -> Any:
+    """Return a call's arguments with "[secret]" in the place of the values of these names, at any depth."""
+    if isinstance(value, Mapping):
+        return {k: HIDDEN if k in names else without_values_of(names, item) for k, item in value.items()}
+    return [without_values_of(names, item) for item in value] if isinstance(value, list) else value
+
+
+def is_secret_key(key: object, value: object) -> bool:
+    """Tell whether a key of a JSON object holds a secret; an empty value and a switch are none."""
+    name = str(key)
+    is_empty = value is None or isinstance(value, bool) or value in ("", [], {})
+    return not is_empty and name.lower() not in PLAIN_KEYS and SECRET_NAME.search(name) is not None
+
+
+def without_secrets(value: Any) -> Any:
+    """Return a JSON value with "[secret]" in the place of what its keys say is secret."""
+    if isinstance(value, Mapping):
+        return {k: HIDDEN if is_secret_key(k, item) else without_secrets(item) for k, item in value.items()}
+    return [without_secrets(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def with_secrets(value: Any, stored: Any) -> Any:
+    """Return a JSON value that was read without secrets with those that are stored; raises LookupError for others."""
+    if value == HIDDEN:
+        raise LookupError
+    if isinstance(value, Mapping):
+        kept = stored if isinstance(stored, Mapping) else {}
+        return {
+            key: kept[key]
+            if item == HIDDEN and is_secret_key(key, kept.get(key))
+            else with_secrets(item, kept.get(key))
+            for key, item in value.items()
+        }
+    if not isinstance(value, list):
+        return value
+    # Items move: one that holds a secret is found by all the rest of it.
+    known = {_text(without_secrets(item)): item for item in (stored if isinstance(stored, list) else ())}
+    return [known[text] if (text := _text(item)) in known else with_secrets(item, None) for item in value]
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)

@@ -1,0 +1,165 @@
+"""What is named or kept like a secret is in no answer, filter, order, search, log entry or audit row."""
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from fastmcp import FastMCP
+
+from mcp_server.derive.admin import register_admin_tools
+from mcp_server.derive.secrecy import is_secret
+from mcp_server.derive.tool_search import collapse_derived_tools
+from mcp_server.server import create_server
+from tests.factories import make_user
+from tests.mcp_server.derive.admin.conftest import Caller
+from tests.mcp_server.derive.admin.vault.models import Case, Client
+from tests.mcp_server.derive.admin.vault.people import ALL, SECRETS, make_case, make_client
+from tests.mcp_server.derive.admin.vault.site import site
+from tokens.models import ToolCall
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def server() -> FastMCP[Any]:
+    mcp = create_server()
+    register_admin_tools(mcp, site)
+    return mcp
+
+
+@pytest.fixture
+def ann(server: FastMCP[Any], db: None) -> Caller:
+    return Caller(server, make_user("ann", *ALL, staff=True))
+
+
+@pytest.fixture
+def boss(server: FastMCP[Any], db: None) -> Caller:
+    return Caller(server, make_user("boss", superuser=True))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("pin", "pin_code", "pincode", "card_pin", "recovery_codes", "backup_code", "otp", "otp_seed", "totp_secret"),
+        *(
+            "webhook_secret",
+            "private_key",
+            "api_key",
+            "password_hash",
+            "pw_hash",
+            "jwt",
+            "encrypted_note",
+            "seed_phrase",
+        ),
+        *("wallet_seed", "cvc", "access_code", "hash_salt", "pinHash", "owner__password", "2fa_seed", "security_code"),
+    ],
+)
+def test_odd_names_of_secrets_are_known(name):
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "ssn",
+            "country_code",
+            "code",
+            "shipping",
+            "pinned",
+            "pin_count",
+            "opinion",
+            "spinner",
+            "laptop",
+            "seed_count",
+        ),
+        *("author", "keyword", "hash_rate", "salted", "zip_code", "discount_code", "cotopaxi", "hotplate", "pwr"),
+    ],
+)
+def test_ordinary_names_are_no_secrets(name):
+    assert not is_secret(name)
+
+
+def test_no_tool_reads_a_secret_whatever_it_is_called(boss):
+    client = make_client(boss.user)
+    collapsed = create_server()
+    register_admin_tools(collapsed, site)
+    collapse_derived_tools(collapsed)
+    search = Caller(collapsed, boss.user)
+    values = {name: ["new"] if name == "recovery_codes" else "new" for name in SECRETS}
+    answers = [
+        boss.call("list_client"),
+        boss.call("get_client", id=client.pk),
+        boss.call("describe_client"),
+        boss.call("autocomplete_client"),
+        boss.call("update_client", id=client.pk, values=values),
+        boss.call("history_client", id=client.pk),
+        search.call("call_tool", name="update_client", arguments={"id": client.pk, "values": values}),
+        boss.call("create_client", values={"name": "N", "email": "n@x.org", "owner": boss.user.pk}, dry_run=True),
+        list(LogEntry.objects.values_list("change_message", flat=True)),
+        list(ToolCall.objects.values_list("arguments", "error")),
+    ]
+    told, secrets = json.dumps(answers), ["-pin", "-recovery", "-seed", "-hook", "-private", "-encrypted", "unset"]
+    assert [secret for secret in secrets if secret in told] == []
+    assert '"new"' not in told
+    assert Client.objects.get().otp_seed == "new"
+
+
+@pytest.mark.parametrize("name", [*SECRETS, "by_seed"])
+def test_no_secret_filters_sorts_or_is_searched(ann, name):
+    make_client(ann.user)
+    assert "cannot be ordered by" in ann.refused("list_client", order=[name])
+    for lookup in ("", "__startswith", "__gte", "__in", "__isnull"):
+        assert "is no filter" in ann.refused("list_client", filters={f"{name}{lookup}": "4"})
+    if name in SECRETS:
+        term = SECRETS[name] if isinstance(SECRETS[name], str) else SECRETS[name][0]
+        assert ann.call("list_client", search=term)["rows"] == []
+        assert ann.call("autocomplete_client", search=term)["rows"] == []
+        assert "is not an argument" in ann.refused("get_client", **{name: term})
+        assert "is named by one of" in ann.refused("list_case", filters={"client": {name: term}})
+
+
+def test_no_secret_of_a_related_model_is_reached(boss):
+    make_case(User.objects.create_user("bob", password="x"))
+    hash_ = User.objects.get(username="bob").password
+    described = json.dumps(boss.call("describe_case"))
+    assert "password" not in described
+    assert "otp_seed" not in described
+    assert "pin_code" not in described
+    assert hash_ not in json.dumps([boss.call("list_case"), boss.call("related_client", id=Client.objects.get().pk)])
+    for path in ("owner__password", "client__pin_code", "client__otp_seed"):
+        assert "is no filter" in boss.refused("list_case", filters={f"{path}__startswith": "p"})
+        assert "cannot be ordered by" in boss.refused("list_case", order=[path])
+        assert "cannot be read" in boss.refused("list_case", fields=[path])
+    assert boss.call("list_case", search="JBSW")["rows"] == []
+    assert boss.call("list_client", search=hash_[:5])["rows"] == []
+
+
+def test_keys_of_json_hide_secrets_and_a_write_keeps_them(ann):
+    stored = {"password": "hunter2", "n": 1, "hooks": [{"url": "a", "token": "t-1"}, {"url": "b", "token": "t-2"}]}
+    case = make_case(ann.user, extra=stored)
+    read = ann.call("get_case", id=case.pk)["extra"]
+    assert read == {"password": "[secret]", "n": 1, "hooks": [{"url": u, "token": "[secret]"} for u in "ab"]}
+    changed = read | {"n": 2, "hooks": [read["hooks"][1], {"url": "c", "token": "t-3"}]}
+    answer = ann.call("update_case", id=case.pk, values={"extra": changed})
+    assert "hunter2" not in str([answer, ann.call("history_case", id=case.pk)])
+    case.refresh_from_db()
+    hooks = [{"url": "b", "token": "t-2"}, {"url": "c", "token": "t-3"}]
+    assert case.extra == {"password": "hunter2", "n": 2, "hooks": hooks}
+    for extra in ({"pin": "[secret]"}, [{"token": "[secret]"}], "[secret]"):
+        assert "none to keep" in ann.refused("update_case", id=case.pk, values={"extra": extra})
+
+
+@pytest.mark.parametrize("lookup", ["", "__icontains", "__startswith", "__in", "__gte"])
+def test_json_is_no_oracle(ann, lookup):
+    make_case(ann.user, extra={"password": "hunter2"})
+    assert "takes __isnull only" in ann.refused("list_case", filters={f"extra{lookup}": "hunter"})
+
+
+def test_a_unique_secret_names_no_row(boss):
+    make_case(boss.user)
+    for ref in ({"health": "gout-encrypted"}, {"pin_code": "4711-pin"}):
+        assert "is named by" in boss.refused("get_client", id=ref)
+        assert boss.result("update_case", id=Case.objects.get().pk, values={"client": ref}, dry_run=True).is_error
