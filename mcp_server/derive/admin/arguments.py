@@ -42,8 +42,8 @@ def _value_problems(name: str, schema: Mapping[str, Any], value: Any) -> Iterato
     if isinstance(kind, str) and not _is(kind, value):
         yield f"{name}: give {'an' if kind[0] in 'aio' else 'a'} {kind}."
         return
-    # Those two lists differ by caller: the verb itself names what this one may use.
-    if "enum" in schema and name not in ("action", "relation") and value not in schema["enum"]:
+    # Those lists differ by caller: the verb itself names what this one may use.
+    if "enum" in schema and name not in ("action", "relation", "operation") and value not in schema["enum"]:
         yield f"{name}: use one of: {', '.join(map(str, schema['enum']))}."
     low, high = schema.get("minimum"), schema.get("maximum")
     if isinstance(value, int) and ((low is not None and value < low) or (high is not None and value > high)):

@@ -1,6 +1,6 @@
 """Creates, changes or deletes many rows, each through the admin's own view."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
@@ -14,6 +14,8 @@ from mcp_server.derive.admin.writing import Write, transact, update_row
 from mcp_server.errors import validation_text
 
 MAX_ITEMS = 100
+MAX_REASONS = 20
+OPERATIONS = {"create": "add", "update": "change", "delete": "delete"}
 
 Job = tuple[str, Callable[[Bound], dict[str, Any]]]
 
@@ -34,9 +36,19 @@ def bulk(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _run(bound: Bound, todo: list[Job], atomic: bool) -> list[dict[str, Any]]:
     results = [_one(bound, name, job) for name, job in todo]
     if atomic and (failed := [result for result in results if "error" in result]):
-        texts = "; ".join(f"{result['item']}: {result['error']}" for result in failed[:20])
-        raise BulkRefusedError(f"Nothing was changed: {len(failed)} of {len(results)} items were refused. {texts}")
+        told = f"Nothing was changed: {len(failed)} of {len(results)} items were refused."
+        raise BulkRefusedError(f"{told} {'; '.join(_reasons(failed))}.")
     return results
+
+
+def _reasons(failed: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield every reason once, after the items it holds for."""
+    items: dict[str, list[str]] = {}
+    for result in failed:
+        items.setdefault(result["error"], []).append(result["item"])
+    for reason, names in list(items.items())[:MAX_REASONS]:
+        more = ", …" if len(names) > MAX_REASONS else ""
+        yield f"{', '.join(names[:MAX_REASONS])}{more}: {reason.removesuffix('.')}"
 
 
 def _one(bound: Bound, name: str, job: Callable[[Bound], dict[str, Any]]) -> dict[str, Any]:
@@ -50,6 +62,12 @@ def _one(bound: Bound, name: str, job: Callable[[Bound], dict[str, Any]]) -> dic
         return {"item": name, "error": validation_text(error)}
 
 
+def operations(bound: Bound) -> list[str]:
+    """Return the operations that the caller may use on some row at least."""
+    admin, request = bound.admin, bound.request
+    return [name for name, verb in OPERATIONS.items() if getattr(admin, f"has_{verb}_permission")(request)]
+
+
 def jobs(bound: Bound, arguments: Mapping[str, Any]) -> list[Job]:
     """Return what is to be done, one job an item; raises RefusalError for a call that fits no operation."""
     operation, items = arguments["operation"], arguments.get("items") or []
@@ -58,29 +76,35 @@ def jobs(bound: Bound, arguments: Mapping[str, Any]) -> list[Job]:
         raise RefusalError(f"At most {MAX_ITEMS} rows in one call.")
     if not all(isinstance(item, Mapping) and isinstance(item.get("values", {}), Mapping) for item in items):
         raise RefusalError("items: give a list of objects.")
-    if not items and not ids:
-        raise RefusalError("Give ids or items.")
+    if operation not in OPERATIONS:
+        raise RefusalError(f"operation: use one of: {', '.join(OPERATIONS)}.")
     if operation == "create":
-        if ids or values is not None:
+        if ids or values is not None or not items:
             raise RefusalError("create takes items only: a list of the values of each new row.")
         return [_create(number, item) for number, item in enumerate(items)]
     if operation == "delete":
-        if items or values is not None:
+        if items or values is not None or not ids:
             raise RefusalError("delete takes ids only.")
         return [_delete(ref) for ref in ids]
     return _updates(bound, ids, values, items)
 
 
 def _updates(bound: Bound, ids: list[Any], values: Any, items: list[Any]) -> list[Job]:
-    if bool(ids) != (values is not None):
+    if bool(ids) != (values is not None) or not (ids or items):
         raise RefusalError("update takes ids with values (the same for all), or items with id and values each.")
-    if wrong := [item for item in items if set(item) != {"id", "values"}]:
+    names = ("id", *bound.unique_fields())
+    if wrong := [item for item in items if len(item) != 2 or "values" not in item or not item.keys() & set(names)]:
         raise RefusalError(f'An item of an update is {{"id": …, "values": {{…}}}}, not one with {", ".join(wrong[0])}.')
-    pairs = [(ref, values) for ref in ids] + [(item["id"], item["values"]) for item in items]
+    pairs = [(ref, values) for ref in ids] + [(_named(item), item["values"]) for item in items]
     if len(set(map(str, find_known(bound, [ref for ref, _ in pairs])))) < len(pairs):
         # A relative change of a row named twice, by id and by code, would count twice.
         raise RefusalError("ids: a row is named more than once.")
     return [_update(ref, changes) for ref, changes in pairs]
+
+
+def _named(item: Mapping[str, Any]) -> Any:
+    """Return what names the row of an item: its id, or an object with a unique field."""
+    return item["id"] if "id" in item else {name: value for name, value in item.items() if name != "values"}
 
 
 def find_known(bound: Bound, refs: list[Any]) -> list[Any]:
@@ -102,8 +126,12 @@ def _update(ref: Any, values: Mapping[str, Any]) -> Job:
     def job(bound: Bound) -> dict[str, Any]:
         return update_row(bound, find(bound, ref), values, dry_run=False)
 
-    return str(ref), job
+    return _label(ref), job
+
+
+def _label(ref: Any) -> str:
+    return " ".join(map(str, ref.values())) if isinstance(ref, Mapping) else str(ref)
 
 
 def _delete(ref: Any) -> Job:
-    return str(ref), lambda bound: delete_row(bound, find(bound, ref))
+    return _label(ref), lambda bound: delete_row(bound, find(bound, ref))

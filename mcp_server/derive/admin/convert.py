@@ -25,6 +25,8 @@ from mcp_server.derive.secrecy import HIDDEN, with_secrets
 MAX_FILE_BYTES = 2 * 1024 * 1024
 RELATIVE = ("multiply", "add")
 NUMBERS = (forms.IntegerField, forms.FloatField, forms.DecimalField)
+NUMBER = 'Give a number with a point and no separators, such as "1299.50".'
+RELATIVE_NUMBER = 'Give a number such as "1299.50", or a change such as {"multiply": "1.10"} or {"add": -3}.'
 UPLOAD = 'Give {"name": "report.pdf", "content": "<base64>"}, or null to remove the file.'
 
 
@@ -152,7 +154,7 @@ def _is_json(text: str) -> bool:
 def _number(field: Any, value: Any, current: Any) -> Any:
     if is_relative(value):
         return _computed(field, value, current)
-    number = _decimal(value)
+    number = _decimal(value, RELATIVE_NUMBER if current is not None else NUMBER)
     return int(number) if isinstance(field, forms.IntegerField) and number == number.to_integral_value() else number
 
 
@@ -161,7 +163,8 @@ def _computed(field: Any, change: Mapping[str, Any], current: Any) -> Decimal:
     if current is None:
         raise ValidationError("There is no value yet that could be changed relatively.")
     (kind, amount), now = next(iter(change.items())), Decimal(str(current))
-    result = now * _decimal(amount) if kind == "multiply" else now + _decimal(amount)
+    given = _decimal(amount, RELATIVE_NUMBER)
+    result = now * given if kind == "multiply" else now + given
     places = field.decimal_places if isinstance(field, forms.DecimalField) else None
     if isinstance(field, forms.IntegerField) and not isinstance(field, forms.FloatField | forms.DecimalField):
         places = 0
@@ -171,13 +174,13 @@ def _computed(field: Any, change: Mapping[str, Any], current: Any) -> Decimal:
         raise ValidationError("The result is too large.") from None
 
 
-def _decimal(value: Any) -> Decimal:
+def _decimal(value: Any, sentence: str) -> Decimal:
     try:
         number = Decimal(str(value)) if not isinstance(value, bool | list | dict) else None
     except InvalidOperation:
         number = None
     if number is None or not number.is_finite() or abs(number.adjusted()) > 300:
-        raise ValidationError('Give a number, or a change such as {"multiply": "1.10"} or {"add": -3}.')
+        raise ValidationError(sentence)
     return number
 
 

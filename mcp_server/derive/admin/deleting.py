@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping
 from copy import copy
 from typing import Any
 
+from django.apps import apps
 from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
+from django.utils.text import capfirst
 
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.lookup import find_row
@@ -50,7 +52,7 @@ def delete_row(bound: Bound, row: Any) -> dict[str, Any]:
     admin.delete_view(bound.request, str(quote(gone["id"])))
     if not deleted:
         raise RefusalError(" ".join(["Not deleted.", *bound.request.messages()]))
-    with_it = [text_of(str(name)) for name in _flat(nested)][1:]
+    with_it = [name for name in map(text_of, map(str, _flat(nested))) if not name.startswith(_unnamed())][1:]
     answer = {"deleted": gone, "rows": {str(name): number for name, number in dict(counts).items()}}
     return answer | ({"with_it": with_it[:MAX_NAMED]} if with_it else {})
 
@@ -62,11 +64,17 @@ def _verdict(bound: Bound, row: Any, allowed: bool, lacking: Any, protected: Any
     if protected:
         named = [text_of(str(item)) for item in protected]
         counts = Counter(name.partition(":")[0].lower() for name in named)
-        counted = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
+        counted = ", ".join(f"{number} x {kind}" for kind, number in sorted(counts.items()))
         more = ", …" if len(named) > 3 else ""
         yield f"{row} cannot be deleted, because of protected rows: {counted} ({'; '.join(named[:3])}{more})."
     if others := sorted({str(name) for name in lacking} - ({str(bound.opts.verbose_name)} if not allowed else set())):
         yield f"Your user may not delete what would go with it: {', '.join(others)}."
+
+
+def _unnamed() -> tuple[str, ...]:
+    """Return what rows of Django's own relation tables are called: their counts say all there is to say."""
+    tables = (model._meta for model in apps.get_models(include_auto_created=True) if model._meta.auto_created)
+    return tuple(f"{capfirst(opts.verbose_name)}: " for opts in tables)
 
 
 def _flat(nested: Any) -> Iterator[Any]:

@@ -16,6 +16,15 @@ from mcp_server.derive.admin.lookup import resolve
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.secrecy import is_secret
 
+# What a comparison with a day means for a moment: until a day is until its end.
+DAYS = {
+    "exact": [("gte", "start"), ("lt", "end")],
+    "in": [("gte", "start"), ("lt", "end")],
+    "gte": [("gte", "start")],
+    "lt": [("lt", "start")],
+    "gt": [("gte", "end")],
+    "lte": [("lt", "end")],
+}
 LOOKUPS = ("gte", "lte", "gt", "lt", "isnull", "contains", "icontains", "startswith", "iexact", "in")
 
 
@@ -69,7 +78,9 @@ def query_of(bound: Bound, given: Mapping[str, Any]) -> dict[str, list[str]]:
         path, lookup = _split(name, fields)
         if path is None:
             allowed = ", ".join([*parameters, *fields]) or "none"
-            raise RefusalError(f"filters: {name} is no filter. Allowed: {allowed}; after a field __gte, __lte …")
+            raise RefusalError(
+                f"filters: {name} is no filter. Allowed: {allowed}; after a field __{', __'.join(LOOKUPS)}."
+            )
         query |= dict(_conditions(bound, path, lookup, fields[path], value))
     return query
 
@@ -94,9 +105,9 @@ def _conditions(bound: Bound, path: str, lookup: str, field: Any, value: Any) ->
             raise RefusalError(f"filters: {path} takes ids or labels, without __{lookup}.")
         yield f"{path}__pk", [str(_related_pk(bound, path, field, item)) for item in values]
         return
-    if isinstance(field, models.DateTimeField) and lookup in ("exact", "in") and all(map(_is_day, values)):
+    if isinstance(field, models.DateTimeField) and all(map(_is_day, values)) and lookup in DAYS:
         # A day is a range: a time of day is part of every stored value.
-        yield from _day(path, values)
+        yield from _day(path, lookup, values)
         return
     checked = [_checked(path, field, lookup, item) for item in values]
     yield (path if lookup in ("exact", "in") else f"{path}__{lookup}"), checked
@@ -121,7 +132,8 @@ def _checked(path: str, field: Any, lookup: str, value: Any) -> str:
     try:
         if isinstance(field, models.DateTimeField):
             return _moment(value).isoformat()
-        field.to_python(value)
+        # As text, which it is in the query string, and of which the field says what it takes.
+        field.to_python(str(value))
     except (ValidationError, ValueError, TypeError) as error:
         text = " ".join(error.messages) if isinstance(error, ValidationError) else "This value is not of its type."
         raise RefusalError(f"filters: {path}: {text}") from None
@@ -145,13 +157,14 @@ def _is_day(value: Any) -> bool:
         return False
 
 
-def _day(path: str, values: list[Any]) -> Iterator[tuple[str, list[str]]]:
-    days = [parse_date(value) for value in values]
-    if len(days) > 1:
+def _day(path: str, lookup: str, values: list[Any]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the moments between which the comparison with a whole day holds."""
+    if len(values) > 1:
         raise RefusalError(f"filters: {path} takes one day; give a range with {path}__gte and {path}__lt.")
-    start = _moment(values[0])
-    yield f"{path}__gte", [start.isoformat()]
-    yield f"{path}__lt", [_moment(str(days[0] + datetime.timedelta(days=1)) if days[0] else "").isoformat()]
+    next_day = datetime.date.fromisoformat(values[0]) + datetime.timedelta(days=1)
+    moments = {"start": _moment(values[0]), "end": _moment(str(next_day))}
+    for comparison, moment in DAYS[lookup]:
+        yield f"{path}__{comparison}", [moments[moment].isoformat()]
 
 
 def _moment(value: Any) -> datetime.datetime:

@@ -67,6 +67,9 @@ class PartialFormSet:
         if self.is_bound:  # type: ignore[attr-defined]
             self.mcp.fill_formset(self)
 
+    def get_form_error(self) -> str:
+        return "Another row has the same; to change that one, give its id."
+
 
 def partial(mixin: Any, base: Any, **attributes: Any) -> Any:
     """Return a subclass; past the metaclass, which would build every field of the form a second time."""
@@ -82,6 +85,7 @@ class Partial:
         self.rows = {inlines[name].prefix: _rows(name, values[name]) for name in values if name in inlines}
         self.initial: Mapping[str, Any] = {}
         self.form: Any = None
+        self.places: dict[str, str] = {}
 
     def form_class(self, base: Any) -> Any:
         return partial(PartialForm, base, mcp=self)
@@ -132,7 +136,7 @@ class Partial:
             raise RefusalError(" ".join(self._refusal(form, name) for name in wrong) + " " + self._allowed(form))
 
     def _refusal(self, form: Any, name: str) -> str:
-        where = f"{form.prefix}." if form.prefix else ""
+        where = f"{self.place(form.prefix)}." if form.prefix else ""
         known = name in form.fields or model_field(form._meta.model, name) is not None
         known = known or (not form.prefix and name in self.bound.detail(self.row))
         return f"{where}{name[:60]} {'cannot be written here: it is read-only.' if known else 'is no field.'}"
@@ -149,33 +153,49 @@ class Partial:
         changes, new = self._sorted(formset, existing)
         for number, row in enumerate(existing):
             formset.data[f"{prefix}-{number}-{formset.model._meta.pk.name}"] = str(row.pk)
-            change = changes.get(row.pk, {})
+            place, change = changes.get(row.pk, (f" (id {row.pk})", {}))
+            self.places[f"{prefix}-{number}"] = self.name_of(formset) + place
             if change.get(DELETE) is True:
                 formset.data[f"{prefix}-{number}-{DELETION_FIELD_NAME}"] = "on"
             else:
                 self.given[f"{prefix}-{number}"] = change
-        for number, values in enumerate(new, len(existing)):
+        for number, (place, values) in enumerate(new, len(existing)):
+            self.places[f"{prefix}-{number}"] = self.name_of(formset) + place
             self.given[f"{prefix}-{number}"] = values
         counts = {"TOTAL": len(existing) + len(new), "INITIAL": len(existing)}
         fill(formset.data, {f"{prefix}-{kind}_FORMS": count for kind, count in counts.items()})
 
+    def place(self, prefix: str) -> str:
+        """Return where in the call the row of an inline's form stands: "lines.0" is the first one given."""
+        return self.places.get(prefix, prefix)
+
+    def name_of(self, formset: Any) -> str:
+        inline = self._inline(formset)
+        return inline.name if inline else str(formset.prefix)
+
+    def _inline(self, formset: Any) -> Inline | None:
+        return next((item for item in self.inlines.values() if item.prefix == formset.prefix), None)
+
     def _sorted(self, formset: Any, existing: list[Any]) -> tuple[dict[Any, Any], list[Any]]:
-        inline = next((item for item in self.inlines.values() if item.prefix == formset.prefix), None)
+        """Return the given rows that change one, by its key, and the new ones; each with its place in the call."""
+        inline = self._inline(formset)
         changes: dict[Any, Any] = {}
         new = []
-        for values in self.rows.get(formset.prefix, []):
+        for number, values in enumerate(self.rows.get(formset.prefix, [])):
             if "id" not in values:
-                new.append(values)
+                new.append((f".{number}", values))
                 continue
             found = _named(inline, existing, values["id"])
-            changes[found.pk] = {name: value for name, value in values.items() if name != "id"}
+            if found.pk in changes:
+                raise RefusalError(f"{self.name_of(formset)}: row {found.pk} is given more than once.")
+            changes[found.pk] = f".{number}", {name: value for name, value in values.items() if name != "id"}
         if inline is not None:
             self._check_rights(inline, formset, existing, changes, new)
         return changes, new
 
     def _check_rights(self, inline: Inline, formset: Any, existing: Any, changes: Any, new: Any) -> None:
         rights = inline.rights(self.bound.request, self.row)
-        deleted = sum(1 for change in changes.values() if change.get(DELETE) is True)
+        deleted = sum(1 for _, change in changes.values() if change.get(DELETE) is True)
         asked = {"add": len(new), "delete": deleted, "change": len(changes) - deleted}
         if refused := [verb for verb, number in asked.items() if number and not rights[verb]]:
             raise RefusalError(f"{inline.name}: rows cannot be {' or '.join(map(_done, refused))} here by your user.")

@@ -11,6 +11,7 @@ from mcp_server.derive.admin.values import label_of
 
 # How many rows are compared by their label, which no database can look up.
 MAX_LABELS = 200
+MAX_SIMILAR = 3
 
 
 class NoSuchRowError(RefusalError):
@@ -95,7 +96,7 @@ def _by_mapping(queryset: Any, ref: Mapping[str, Any], unique: list[str], search
             field = opts.pk if column == "pk" else opts.get_field(name)
             found = _matches(queryset, column, field, value)
             if len(found) != 1:
-                raise _missing(opts, value)
+                raise _missing(opts, value, _similar(queryset, value, search))
             return found[0]
     if isinstance(ref.get("label"), str):
         return _by_label(queryset, ref["label"], search)
@@ -136,14 +137,25 @@ def _by_label(queryset: Any, label: str, search: Bound | None) -> Any:
     if len(found) > 1:
         raise NoSuchRowError(f"Several {queryset.model._meta.verbose_name_plural} are called {label!r}: give an id.")
     if not found:
-        raise _missing(queryset.model._meta, label)
+        raise _missing(queryset.model._meta, label, _similar(queryset, label, search))
     return found.pop()
+
+
+def _similar(queryset: Any, name: Any, search: Bound | None) -> list[str]:
+    """Return what a wrong name may have meant, among the rows the caller could have searched."""
+    if search is None or not isinstance(name, str) or not name.strip() or "\x00" in name:
+        return []
+    if not search.admin.get_search_fields(search.request) or not search.may_view(search.model):
+        return []
+    rows, _ = search.admin.get_search_results(search.request, queryset, name)
+    return list(dict.fromkeys(map(label_of, rows[: MAX_SIMILAR * 3])))[:MAX_SIMILAR]
 
 
 def _called(rows: Any, label: str) -> set[Any]:
     return {row.pk for row in rows[:MAX_LABELS] if label_of(row) == label}
 
 
-def _missing(opts: Any, ref: Any) -> NoSuchRowError:
+def _missing(opts: Any, ref: Any, similar: Iterable[str] = ()) -> NoSuchRowError:
     named = ref if isinstance(ref, int) else repr(ref)[:80]
-    return NoSuchRowError(f"You see no {opts.verbose_name} {named}. Give its id, a unique field or its label.")
+    hint = f"Similar: {', '.join(similar)}." if similar else "Give its id, a unique field or its label."
+    return NoSuchRowError(f"You see no {opts.verbose_name} {named}. {hint}")

@@ -22,13 +22,16 @@ def get_row(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     row = viewed(bound, arguments)
     answer = identity(row, bound.unique_fields())
     fields = bound.detail(row)
-    if wanted := arguments.get("fields"):
-        if unknown := [name for name in wanted if name not in fields]:
-            raise RefusalError(f"fields: {', '.join(unknown)[:80]} cannot be read. Allowed: {', '.join(fields)}.")
-        fields = {name: fields[name] for name in wanted}
+    wanted = arguments.get("fields") or None
+    # The inlines are only asked for where the form's own fields are not all that is wanted.
+    inlines = {} if wanted and {"id", "label", *fields} >= set(wanted) else read_inlines(bound, row)
+    if wanted:
+        allowed = [*fields, *(name for name in inlines if name not in fields)]
+        if unknown := [name for name in wanted if name not in ("id", "label", *allowed)]:
+            raise RefusalError(f"fields: {', '.join(unknown)[:80]} cannot be read. Allowed: {', '.join(allowed)}.")
+        fields, inlines = ({name: of[name] for name in wanted if name in of} for of in (fields, inlines))
     answer |= {name: _value(bound, name, field, row) for name, field in fields.items() if name not in answer}
-    if not wanted:
-        answer |= {name: rows for name, rows in read_inlines(bound, row).items() if name not in answer}
+    answer |= {name: rows for name, rows in inlines.items() if name not in answer}
     return answer | ({"can": rights(bound, row)} if arguments.get("can") else {})
 
 
@@ -84,7 +87,10 @@ def related_rows(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     other, rows = _related(bound, row, name, ways[name])
     offset, limit = page_of(arguments)
     found = list(rows[offset : offset + limit + 1])
-    answer: dict[str, Any] = {"rows": listed(other, found[:limit], other.columns())}
+    # The way back says of every row what the caller asked for.
+    back = getattr(getattr(ways[name], "remote_field", None), "name", "") if ways[name].one_to_many else ""
+    columns = {column: value for column, value in other.columns().items() if column != back}
+    answer: dict[str, Any] = {"rows": listed(other, found[:limit], columns)}
     return answer | ({"next_offset": offset + limit} if len(found) > limit else {"total": offset + len(found)})
 
 

@@ -13,6 +13,7 @@ from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import cached_property
 
+from mcp_server.derive.admin.values import plain
 from mcp_server.derive.requests import Origin
 
 
@@ -26,7 +27,8 @@ class CollectedMessages(BaseStorage):
         return []
 
     def texts(self) -> list[str]:
-        return [str(message.message) for message in self._queued_messages]  # type: ignore[attr-defined]
+        # Where the admin marks a message as HTML, it is its text that is told.
+        return [str(plain(message.message)) for message in self._queued_messages]  # type: ignore[attr-defined]
 
 
 class AdminRequest(WSGIRequest):

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connections
 
 from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.bulk import OPERATIONS, operations
 from mcp_server.derive.admin.describe import sample
 from mcp_server.derive.admin.filters import field_filters, parameter_filters
 from mcp_server.derive.admin.listing import MAX_ROWS, sortable
@@ -143,8 +144,11 @@ def _values(bound: Bound, *, change: bool) -> dict[str, Any]:
 
 
 def _bulk(bound: Bound) -> dict[str, Any]:
+    allowed = list(OPERATIONS)
+    with best_effort(bound):
+        allowed = operations(bound)
     return {
-        "operation": {"enum": ["create", "update", "delete"], "description": "Which"},
+        "operation": {"enum": allowed, "description": "Which"},
         "ids": ROWS,
         "values": {"type": "object", "description": f"update: of all ids, see update_{bound.exposed.noun}"},
         "items": {"type": "array", "description": "create: values; update: {id, values}"},

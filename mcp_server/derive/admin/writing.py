@@ -6,11 +6,13 @@ from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from django.contrib.admin.utils import quote
+from django.contrib.auth import get_permission_codename
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.db import DatabaseError, models, router, transaction
 from django.db.models import ProtectedError, RestrictedError
 from django.http import HttpResponse
 from django.urls import NoReverseMatch
+from django.utils.html import escape
 
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.changes import (
@@ -29,7 +31,7 @@ from mcp_server.derive.admin.lookup import find_row
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import identity
-from mcp_server.derive.admin.values import label_of, name_of, plain
+from mcp_server.derive.admin.values import label_of, name_of, plain, text_of
 from mcp_server.derive.secrecy import HIDDEN
 
 R = TypeVar("R")
@@ -266,7 +268,7 @@ class Write:
 
     def said(self) -> dict[str, Any]:
         """Return what the admin's hooks told the user, without its own sentence about the saved row."""
-        told = [text for text in self.bound.request.messages() if label_of(self.saved) not in text]
+        told = [text for text in self.bound.request.messages() if text_of(escape(label_of(self.saved))) not in text]
         return {"messages": told} if told else {}
 
     def _check_taken(self) -> None:
@@ -277,7 +279,8 @@ class Write:
         for form in filter(None, forms):
             for name in form.mcp_given:
                 if name in form.changed_data and name in form.cleaned_data and lost(form, name):
-                    raise RefusalError(f"{form.add_prefix(name)}: not taken: something keeps the old value.")
+                    where = ".".join(filter(None, (self.partial.place(form.prefix or ""), name)))
+                    raise RefusalError(f"{where}: not taken: something keeps the old value.")
 
 
 def without_urls(own: Any) -> Any:
@@ -309,10 +312,11 @@ def without_files(own: Any, instances: Any) -> Any:
 def refused(bound: Bound, row: Any, verb: str) -> str:
     """Return one sentence that names the row and whether a permission or a rule for this row stands in the way."""
     admin, opts = bound.admin, bound.opts
-    check = getattr(admin, f"has_{verb}_permission")
-    if row is None or not check(bound.request):
-        return f"You may not {verb} {opts.verbose_name_plural}: it needs {opts.app_label}.{verb}_{opts.model_name}."
-    rule = rule_of(type(admin))
+    rule, needed = rule_of(type(admin)), f"{opts.app_label}.{get_permission_codename(verb, opts)}"
+    if row is None or not getattr(admin, f"has_{verb}_permission")(bound.request):
+        held = bound.request.user.has_perm(needed)
+        why = f"the admin forbids it for every row{rule}" if held else f"it needs {needed}."
+        return f"You may not {verb} {opts.verbose_name_plural}: {why}"
     return f"You may not {verb} {opts.verbose_name} {label_of(row)}: a rule for this row forbids it{rule}"
 
 
@@ -326,13 +330,20 @@ def refusal_text(error: FormRefusedError) -> str:
     """Return the form's errors, each after its field; those of inline rows after inline, number and field."""
     sentences = list(form_errors(error.form, ""))
     for formset in error.formsets:
-        sentences += [f"{formset.prefix}: {text}" for text in formset.non_form_errors()]
+        sentences += [f"{formset.mcp.name_of(formset)}: {text}" for text in formset_errors(formset)]
         for form in formset.forms:
-            sentences += form_errors(form, f"{form.prefix}.".replace("-", ".", 1))
+            sentences += form_errors(form, formset.mcp.place(form.prefix))
     return " ".join(sentences) or "The form was refused."
 
 
-def form_errors(form: Any, prefix: str) -> Iterable[str]:
+def formset_errors(formset: Any) -> Iterable[str]:
+    for error in formset.non_form_errors().as_data():
+        # A form is what a person sees; who calls a tool gives rows.
+        few = f"at least {formset.min_num} row{'s are' if formset.min_num > 1 else ' is'} needed."
+        yield few if error.code == "too_few_forms" else " ".join(map(str, error.messages))
+
+
+def form_errors(form: Any, place: str) -> Iterable[str]:
     for name, texts in form.errors.items():
-        where = "" if name == NON_FIELD_ERRORS and not prefix else f"{prefix}{name}: ".replace(NON_FIELD_ERRORS, "row")
-        yield where + " ".join(str(text) for text in texts)
+        where = ".".join(part for part in (place, name) if part not in ("", NON_FIELD_ERRORS))
+        yield f"{where}: ".removeprefix(": ") + " ".join(str(text) for text in texts)

@@ -154,7 +154,7 @@ def test_inherited_and_proxy_models_work_as_others(boss):
 
 def test_protected_rows_are_counted_in_the_refusal(boss, saw):
     job_of(saw)
-    assert "protected rows: 1 job (Job: Cut planks on Saw S-1)" in boss.refused("delete_machine", id="S-1")
+    assert "protected rows: 1 x job (Job: Cut planks on Saw S-1)" in boss.refused("delete_machine", id="S-1")
 
 
 def test_a_default_that_is_a_function_is_taken(boss, saw):

@@ -175,9 +175,9 @@ def test_inlines_are_written_with_their_parent(boss):
 @pytest.mark.parametrize(
     ("lines", "text"),
     [
-        ([], "lines: Please submit at least 1 form"),
+        ([], "lines: at least 1 row is needed"),
         ([{"product": "SKU0001", "quantity": 6}], "lines.0.quantity: Only 5 of SKU0001 are in stock"),
-        ([{"product": "SKU0001", "quantity": 1, "unit_price": "0.01"}], "lines-0.unit_price cannot be written here"),
+        ([{"product": "SKU0001", "quantity": 1, "unit_price": "0.01"}], "lines.0.unit_price cannot be written here"),
         ([{"product": "SKU9999", "quantity": 1}], "lines.0.product: You see no product"),
         ([{"id": 5, "quantity": 1}], "lines: no row '5'. Rows: none"),
         ("SKU0001", "lines: give a list of objects"),
@@ -257,7 +257,7 @@ def test_a_delete_is_refused_in_one_verdict(boss):
     assert f"You may not delete order {order.number}: a rule for this row forbids it" in refusal
     refusal = boss.refused("delete_product", sku="SKU0043")
     assert "SKU0043 Oak desk cannot be deleted" in refusal
-    assert "1 order line, 1 stock adjustment" in refusal
+    assert "1 x order line, 1 x stock adjustment" in refusal
     assert Order.objects.exists()
 
 
@@ -327,7 +327,7 @@ def test_bulk_creates_and_deletes(boss):
         ({"operation": "update", "items": [{"name": "x"}]}, "An item of an update is"),
         ({"operation": "delete", "items": [{"id": 1}]}, "delete takes ids only"),
         ({"operation": "create", "ids": [1]}, "create takes items only"),
-        ({"operation": "create"}, "Give ids or items"),
+        ({"operation": "create"}, "create takes items only"),
         ({"operation": "merge"}, "use one of: create, update, delete"),
         ({"operation": "delete", "ids": list(range(101))}, "At most 100"),
         ({"operation": "create", "items": ["eco"]}, "object"),
