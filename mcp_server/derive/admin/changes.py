@@ -10,6 +10,7 @@ from django.db.models.signals import post_save, pre_save
 from django.forms.models import BaseModelForm
 
 from mcp_server.derive.admin.bound import model_field
+from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.rows import identity
 from mcp_server.derive.admin.values import plain, read
 from mcp_server.derive.secrecy import HIDDEN, is_secret
@@ -29,9 +30,8 @@ def stored(row: Any) -> dict[str, Any]:
 def saves_plainly(admin: Any, form: Any, model: Any) -> bool:
     """Tell whether nothing of the project stands between the form's values and the row."""
     hooks = ("save_form", "save_model", "save_related", "changeform_view", "change_view", "add_view")
-    own = any(getattr(type(admin), name) is not getattr(ModelAdmin, name) for name in hooks)
-    own = own or form.save is not BaseModelForm.save or model.save is not models.Model.save
-    own = own or model.save_base is not models.Model.save_base
+    own = overrides(type(admin), ModelAdmin, hooks) or overrides(form, BaseModelForm, ("save",))
+    own = own or overrides(model, models.Model, ("save", "save_base"))
     return not own and not pre_save.has_listeners(model) and not post_save.has_listeners(model)
 
 

@@ -16,7 +16,7 @@ from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import identity
 from mcp_server.derive.admin.values import text_of
-from mcp_server.derive.admin.writing import refused, transact, without_urls
+from mcp_server.derive.admin.writing import refused, response, transact
 
 MAX_NAMED = 20
 
@@ -42,11 +42,11 @@ def delete_row(bound: Bound, row: Any) -> dict[str, Any]:
     admin.get_deleted_objects = lambda objs, request: (nested, counts, lacking, protected)
     admin.get_object = lambda request, object_id, from_field=None: row
     deleted: list[bool] = []
-    own = admin.response_delete
+    own = response(bound.admin, "delete")
 
     def response_delete(*args: Any, **kwargs: Any) -> Any:
         deleted.append(True)
-        return without_urls(own)(*args, **kwargs)
+        return own(*args, **kwargs)
 
     admin.response_delete = response_delete
     admin.delete_view(bound.request, str(quote(gone["id"])))

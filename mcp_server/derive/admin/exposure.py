@@ -61,8 +61,7 @@ class Exposed:
     @property
     def has_row_rules(self) -> bool:
         """Tell whether the ModelAdmin decides about single rows and not about the model alone."""
-        own, plain = type(self.model_admin), ModelAdmin
-        return any(getattr(own, name) is not getattr(plain, name) for name in ROW_RULES)
+        return overrides(type(self.model_admin), ModelAdmin, ROW_RULES)
 
     def tool_name(self, verb: str) -> str:
         return short_name(f"{verb}_{self.noun}")
@@ -77,6 +76,11 @@ class Exposed:
         chosen = getattr(self.model_admin, "mcp_fields", None)
         readonly = getattr(self.model_admin, "mcp_readonly", False)
         return readonly is not True and (chosen is None or name in chosen) and name not in (readonly or ())
+
+
+def overrides(own: Any, base: Any, names: Iterable[str]) -> bool:
+    """Tell whether a class of the project has one of these hooks of Django's to itself."""
+    return any(getattr(own, name, None) is not getattr(base, name, None) for name in names)
 
 
 def find_exposed(

@@ -1,15 +1,18 @@
 """Lets the admin's own forms take a part of their fields: what is left out stays as it is."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.forms.formsets import DELETION_FIELD_NAME
+from django.forms.utils import ErrorDict
 from django.utils.functional import cached_property
 
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.convert import posted, python_value
 from mcp_server.derive.admin.inlines import Inline
+from mcp_server.derive.admin.kept import cleans_plainly, fetch_kept, keep_relation, kept_row, unique_stays
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.values import label_of, plain, read
@@ -22,14 +25,44 @@ class PartialForm:
     """Mixed in before a form class; made by partial()."""
 
     mcp: "Partial"
+    mcp_plain = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.mcp_new = True
+        self.mcp_stays = False
         self.mcp_given: Mapping[str, Any] = {}
         self.mcp_old: dict[str, Any] = {}
         self.mcp_errors: dict[str, ValidationError] = {}
         if self.is_bound:  # type: ignore[attr-defined]
             self.mcp.fill_form(self)
+
+    def full_clean(self) -> None:
+        form: Any = self
+        if self.mcp_stays:
+            # As the admin's view does it with rows that its user may only see.
+            with suppress(ObjectDoesNotExist):
+                form.cleaned_data, form._errors = kept_row(form), ErrorDict(renderer=form.renderer)
+                return
+        super().full_clean()  # type: ignore[misc]
+
+    def _post_clean(self) -> None:
+        form: Any = self
+        if self.mcp_new or not self.mcp_plain:
+            super()._post_clean()  # type: ignore[misc]
+            return
+        kept = form.fields.keys() - form.mcp_given.keys()
+        clean_fields = form.instance.clean_fields
+        form.instance.clean_fields = lambda exclude=None: clean_fields({*(exclude or ()), *kept})
+        try:
+            super()._post_clean()  # type: ignore[misc]
+        finally:
+            del form.instance.clean_fields
+
+    def validate_unique(self) -> None:
+        form: Any = self
+        if self.mcp_new or not self.mcp_plain or not unique_stays(type(form.instance), form.mcp_given):
+            super().validate_unique()  # type: ignore[misc]
 
     def _clean_fields(self) -> None:
         super()._clean_fields()  # type: ignore[misc]
@@ -47,7 +80,7 @@ class PartialForm:
 
     def has_changed(self) -> bool:
         # A new row whose values equal the defaults is a row all the same.
-        is_new = bool(self.mcp_given) and getattr(self, "mcp_new", False)
+        is_new = bool(self.mcp_given) and self.mcp_new
         return is_new or bool(super().has_changed())  # type: ignore[misc]
 
     def get_initial_for_field(self, field: Any, field_name: str) -> Any:
@@ -84,11 +117,12 @@ class Partial:
         self.given: dict[str, Mapping[str, Any]] = {"": {k: v for k, v in values.items() if k not in inlines}}
         self.rows = {inlines[name].prefix: _rows(name, values[name]) for name in values if name in inlines}
         self.initial: Mapping[str, Any] = {}
+        self.staying: set[str] = set()
         self.form: Any = None
         self.places: dict[str, str] = {}
 
     def form_class(self, base: Any) -> Any:
-        return partial(PartialForm, base, mcp=self)
+        return partial(PartialForm, base, mcp=self, mcp_plain=cleans_plainly(base))
 
     def formset_class(self, base: Any) -> Any:
         return partial(PartialFormSet, base, mcp=self, form=self.form_class(base.form))
@@ -99,6 +133,7 @@ class Partial:
             self.form = form
         form.mcp_given = self.given.get(form.prefix or "", {})
         form.mcp_new = form.instance._state.adding
+        form.mcp_stays = bool(form.prefix in self.staying and form.mcp_plain)
         self._check_names(form)
         for name, field in form.fields.items():
             if name in form.mcp_given:
@@ -108,6 +143,8 @@ class Partial:
                     form.initial.setdefault(name, self.initial[name])
                 _post_initial(form, name, field)
                 field.disabled = True
+                if not form.mcp_new:
+                    keep_relation(form, name, field)
 
     def _put(self, form: Any, name: str, field: Any) -> None:
         value, html_name = form.mcp_given[name], form.add_prefix(name)
@@ -151,14 +188,17 @@ class Partial:
         """Give the formset its management form and the key of every existing row, as the page would post them."""
         existing, prefix = list(formset.get_queryset()), formset.prefix
         changes, new = self._sorted(formset, existing)
+        fetch_kept(existing, formset.form)
         for number, row in enumerate(existing):
             formset.data[f"{prefix}-{number}-{formset.model._meta.pk.name}"] = str(row.pk)
             place, change = changes.get(row.pk, (f" (id {row.pk})", {}))
             self.places[f"{prefix}-{number}"] = self.name_of(formset) + place
             if change.get(DELETE) is True:
                 formset.data[f"{prefix}-{number}-{DELETION_FIELD_NAME}"] = "on"
-            else:
+            elif change:
                 self.given[f"{prefix}-{number}"] = change
+            else:
+                self.staying.add(f"{prefix}-{number}")
         for number, (place, values) in enumerate(new, len(existing)):
             self.places[f"{prefix}-{number}"] = self.name_of(formset) + place
             self.given[f"{prefix}-{number}"] = values

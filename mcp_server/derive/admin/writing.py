@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
+from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import quote
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
@@ -25,6 +26,7 @@ from mcp_server.derive.admin.changes import (
     with_values,
 )
 from mcp_server.derive.admin.convert import is_relative
+from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.forms import Partial
 from mcp_server.derive.admin.inlines import formsets_of, inlines_of
 from mcp_server.derive.admin.lookup import find_row
@@ -133,14 +135,15 @@ class Write:
         self.form: Any = None
         self.formsets: list[Any] = []
         self.saved: Any = None
-        bound.request = bound.new_request(*(("add",) if row is None else ("change", quote(row.pk))))
+        self.view = ("add",) if row is None else ("change", quote(row.pk))
+        bound.request = bound.new_request(*self.view, method="POST")
         self.check_permission()
         # Built once, though the view asks again: a formset class costs more than the rest of a small form.
         self._inlines = list(formsets_of(bound, row))
         writable = [item for item in inlines_of(bound, self._inlines) if bound.exposed.takes(item.name)]
         self.partial = Partial(bound, row, values, {item.name: item for item in writable})
         if row is None:
-            self.partial.initial = bound.admin.get_changeform_initial_data(bound.request)
+            self.partial.initial = bound.admin.get_changeform_initial_data(bound.new_request(*self.view))
 
     def check_permission(self) -> None:
         """Refuse in words what the view would refuse with a bare 403."""
@@ -153,8 +156,7 @@ class Write:
 
     def save(self) -> Any:
         """Run the view and return the row it saved; raises RefusalError with the errors of each field."""
-        bound, view = self.bound, ("add",) if self.row is None else ("change", quote(self.row.pk))
-        bound.request = bound.new_request(*view, method="POST")
+        bound = self.bound
         fill(bound.request.POST, {"_save": "Save"})
         admin = self._watched()
         try:
@@ -185,7 +187,7 @@ class Write:
         admin.log_addition = self._watch_log(own.log_addition, always=True)
         admin.log_change = self._watch_log(own.log_change)
         admin.get_inline_formsets = self._refuse
-        admin.response_add, admin.response_change = without_urls(own.response_add), without_urls(own.response_change)
+        admin.response_add, admin.response_change = response(own, "add"), response(own, "change")
         if self.dry_run:
             admin.save_model = without_files(own.save_model, lambda obj, *rest: [obj])
             admin.save_formset = without_files(
@@ -283,13 +285,16 @@ class Write:
                     raise RefusalError(f"{where}: not taken: something keeps the old value.")
 
 
-def without_urls(own: Any) -> Any:
-    """Wrap a response hook: where a site is in no URLconf there is no page to go to after saving."""
+def response(admin: Any, view: str) -> Any:
+    """Return the hook that answers after saving; Django's own only says so and leads to another page."""
+    names = (f"response_{view}", f"response_post_save_{view}", "_response_post_save", "message_user")
+    is_own = overrides(type(admin), ModelAdmin, names)
 
     def respond(*args: Any, **kwargs: Any) -> Any:
         try:
-            return own(*args, **kwargs)
+            return getattr(admin, names[0])(*args, **kwargs) if is_own else HttpResponse(status=204)
         except NoReverseMatch:
+            # A site that is in no URLconf has no page to go to.
             return HttpResponse(status=204)
 
     return respond

@@ -1,0 +1,89 @@
+"""What a call leaves out is kept: it is not looked up, validated or checked for uniqueness once more.
+
+Only where nothing of the project's own could see a difference; otherwise everything runs as the page runs it.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import models
+from django.db.models import prefetch_related_objects
+from django.forms.formsets import DELETION_FIELD_NAME
+from django.forms.models import BaseModelForm, InlineForeignKeyField, ModelChoiceField, ModelMultipleChoiceField
+
+from mcp_server.derive.admin.bound import model_field
+from mcp_server.derive.admin.exposure import overrides
+
+FORM_HOOKS = (
+    *("full_clean", "clean", "validate_unique", "validate_constraints"),
+    *("_clean_fields", "_clean_form", "_post_clean", "_get_validation_exclusions"),
+)
+MODEL_HOOKS = ("full_clean", "clean", "clean_fields", "validate_unique", "validate_constraints")
+
+
+def cleans_plainly(form: Any) -> bool:
+    """Tell whether a model form class and its model validate by Django's own code alone."""
+    if not issubclass(form, BaseModelForm) or form._meta.model is None:
+        return False
+    own = any(name.startswith("clean_") for base in form.__mro__ for name in vars(base))
+    own = own or overrides(form, BaseModelForm, FORM_HOOKS)
+    return not own and not overrides(form._meta.model, models.Model, MODEL_HOOKS)
+
+
+def keep_relation(form: Any, name: str, field: Any) -> None:
+    """Make a field for related rows, whose value stays, take it from the row instead of looking it up among its choices."""
+    if not isinstance(field, ModelChoiceField) or model_field(type(form.instance), name) is None:
+        return
+    plain = ModelMultipleChoiceField if isinstance(field, ModelMultipleChoiceField) else ModelChoiceField
+    if overrides(type(field), plain, ("clean", "to_python", "validate")):
+        return
+    look_up = field.clean
+
+    def clean(value: Any) -> Any:
+        try:
+            return related(form.instance, name)
+        except ObjectDoesNotExist:
+            return look_up(value)
+
+    field.clean = clean
+
+
+def related(row: Any, name: str) -> Any:
+    value = getattr(row, name)
+    return value.all() if isinstance(value, models.Manager) else value
+
+
+def fetch_kept(rows: list[Any], form: Any) -> None:
+    """Fetch what many rows refer to in one query a relation."""
+    fields = [model_field(type(rows[0]), name) for name in form.base_fields] if len(rows) > 1 else []
+    if names := [field.name for field in fields if field and (field.many_to_one or field.one_to_one)]:
+        prefetch_related_objects(rows, *names)
+
+
+def kept_row(form: Any) -> dict[str, Any]:
+    """Return what cleaning the form of an inline's row that stays as it is would give."""
+    return {name: _kept_value(form, name, field) for name, field in form.fields.items()}
+
+
+def _kept_value(form: Any, name: str, field: Any) -> Any:
+    row, column = form.instance, model_field(type(form.instance), name)
+    if name == DELETION_FIELD_NAME:
+        return False
+    if isinstance(field, InlineForeignKeyField):
+        return field.parent_instance
+    if column is not None and column.primary_key and not column.is_relation and isinstance(field, ModelChoiceField):
+        return row
+    return form.get_initial_for_field(field, name) if column is None else related(row, name)
+
+
+def unique_stays(model: Any, changed: Iterable[str]) -> bool:
+    """Tell whether nothing that has to be unique, alone or with others, is among the changed fields."""
+    parents = (model, *model._meta.all_parents)
+    if any(parent._meta.unique_together or parent._meta.constraints for parent in parents):
+        return False
+    dated = any(
+        getattr(field, f"unique_for_{part}", None) for field in model._meta.fields for part in ("date", "month", "year")
+    )
+    fields = filter(None, (model_field(model, name) for name in changed))
+    return not dated and not any(getattr(field, "unique", False) for field in fields)
