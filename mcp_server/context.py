@@ -1,5 +1,6 @@
 """Who is calling: the Django user and the token of the current message."""
 
+from contextvars import ContextVar
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -7,12 +8,15 @@ from fastmcp import Context
 from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.exceptions import ToolError
 from fastmcp.server.dependencies import get_http_request
+from fastmcp.tools import Tool
 from starlette.requests import Request
 
 from tokens.models import MCPToken
 
 STATE_KEY_USER = "mcp_user"
 STATE_KEY_TOKEN = "mcp_token"  # noqa: S105  (the name of a place, not a secret)
+
+_called: ContextVar[tuple[Context, str, Tool | None] | None] = ContextVar("mcp_called_tool", default=None)
 
 
 async def get_mcp_user(ctx: Context) -> AbstractBaseUser | None:
@@ -25,6 +29,15 @@ async def get_mcp_token(ctx: Context) -> MCPToken | None:
     """Return the token of the call; None as get_mcp_user, or for a caller who came without an MCPToken."""
     token: MCPToken | None = await ctx.get_state(STATE_KEY_TOKEN)
     return token
+
+
+async def called_tool(ctx: Context, name: str) -> Tool | None:
+    """Return the tool that a call names; one look-up serves all that the call passes through."""
+    known = _called.get()
+    if known is None or known[0] is not ctx or known[1] != name:
+        known = (ctx, name, await ctx.fastmcp.get_tool(name))
+        _called.set(known)
+    return known[2]
 
 
 def http_request() -> Request | None:

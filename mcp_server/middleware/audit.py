@@ -16,7 +16,7 @@ from fastmcp.tools import Tool
 from mcp_types import CLIENT_INFO_META_KEY, CallToolRequestParams
 
 from mcp_server.conf import setting
-from mcp_server.context import get_mcp_token, get_mcp_user, http_request
+from mcp_server.context import called_tool, get_mcp_token, get_mcp_user, http_request
 from mcp_server.middleware.errors import correlation_id
 from mcp_server.orm import in_database
 from mcp_server.permissions import PassesOn, is_read_only
@@ -131,7 +131,7 @@ async def _store(context: MiddlewareContext[CallToolRequestParams], **outcome: A
     if context.fastmcp_context is None:
         return
     try:
-        tool = await context.fastmcp_context.fastmcp.get_tool(context.message.name)
+        tool = await called_tool(context.fastmcp_context, context.message.name)
         row = await _row(context.fastmcp_context, context.message, tool, outcome)
         await audit_log.store(row, now=tool is not None and not is_read_only(tool))
     except Exception:

@@ -13,7 +13,7 @@ from mcp_types import CallToolRequestParams, GetPromptRequestParams, ReadResourc
 
 from mcp_server.auth import DjangoAccessToken, Principal, environment_principal
 from mcp_server.conf import setting
-from mcp_server.context import STATE_KEY_TOKEN, STATE_KEY_USER, get_mcp_token, get_mcp_user, http_request
+from mcp_server.context import STATE_KEY_TOKEN, STATE_KEY_USER, called_tool, get_mcp_token, get_mcp_user, http_request
 from mcp_server.orm import database_thread, in_database
 from mcp_server.permissions import DiffersByCaller, may_use, needs_database
 from tokens.auth import MCPAuthError
@@ -43,7 +43,7 @@ class MCPAuthMiddleware(Middleware):
     async def on_call_tool(
         self, context: MiddlewareContext[CallToolRequestParams], call_next: CallNext[Any, Any]
     ) -> Any:
-        tool = await _context(context).fastmcp.get_tool(context.message.name)
+        tool = await called_tool(_context(context), context.message.name)
         await _gate(context, tool, f"Unknown tool: {context.message.name!r}")
         return await call_next(context)
 

@@ -12,6 +12,7 @@ from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from mcp_types import CallToolRequestParams
 from pydantic import ValidationError as PydanticValidationError
 
+from mcp_server.context import called_tool
 from mcp_server.errors import argument_errors_text
 
 correlation_id: ContextVar[str] = ContextVar("mcp_correlation_id", default="")
@@ -46,7 +47,7 @@ class ErrorMiddleware(Middleware):
         except ValidationError as error:
             if not isinstance(error.__cause__, PydanticValidationError) or context.fastmcp_context is None:
                 raise
-            tool = await context.fastmcp_context.fastmcp.get_tool(name)
+            tool = await called_tool(context.fastmcp_context, name)
             text = argument_errors_text(error.__cause__, tool.parameters if tool else {})
             raise ValidationError(text, log_level=error.log_level) from error.__cause__
         except ToolError as error:

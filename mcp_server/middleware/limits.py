@@ -6,7 +6,7 @@ from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import ToolResult
 from mcp_types import CallToolRequestParams, TextContent
 
-from mcp_server.context import get_mcp_token, get_mcp_user, http_request
+from mcp_server.context import called_tool, get_mcp_token, get_mcp_user, http_request
 from mcp_server.limits import Rule, overall_rules, spend, tool_rules
 from mcp_server.orm import in_database
 
@@ -26,7 +26,7 @@ class RateLimitMiddleware(Middleware):
         if ctx is None:
             return []
         user, token = await get_mcp_user(ctx), await get_mcp_token(ctx)
-        tool = await ctx.fastmcp.get_tool(name)
+        tool = await called_tool(ctx, name)
         rules = list(tool_rules(name, getattr(tool, "rate", ""), user, token))
         return rules if http_request() else overall_rules(user, token) + rules
 

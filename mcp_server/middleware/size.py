@@ -10,6 +10,7 @@ from fastmcp.tools import Tool, ToolResult
 from mcp_types import CallToolRequestParams
 
 from mcp_server.conf import setting
+from mcp_server.context import called_tool
 from mcp_server.permissions import is_read_only
 
 # Arguments by which tools give less, and what to tell a caller who did not use them.
@@ -26,7 +27,7 @@ class ResultSizeMiddleware(Middleware):
         if not limit or not isinstance(result, ToolResult) or (size := size_of(result)) <= limit:
             return result
         ctx = context.fastmcp_context
-        raise ToolError(too_big_text(size, limit, await ctx.fastmcp.get_tool(context.message.name) if ctx else None))
+        raise ToolError(too_big_text(size, limit, await called_tool(ctx, context.message.name) if ctx else None))
 
 
 def size_of(result: ToolResult) -> int:

@@ -32,7 +32,7 @@ def cleans_plainly(form: Any) -> bool:
 
 
 def keep_relation(form: Any, name: str, field: Any) -> None:
-    """Make a field for related rows, whose value stays, take it from the row instead of looking it up among its choices."""
+    """Make a relation whose value stays take it from the row instead of looking it up among its choices."""
     if not isinstance(field, ModelChoiceField) or model_field(type(form.instance), name) is None:
         return
     plain = ModelMultipleChoiceField if isinstance(field, ModelMultipleChoiceField) else ModelChoiceField
@@ -46,7 +46,7 @@ def keep_relation(form: Any, name: str, field: Any) -> None:
         except ObjectDoesNotExist:
             return look_up(value)
 
-    field.clean = clean
+    field.__dict__["clean"] = clean
 
 
 def related(row: Any, name: str) -> Any:

@@ -181,7 +181,7 @@ class Write:
         own, admin = self.bound.admin, copy(self.bound.admin)
         if self.row is not None:
             admin.get_object = lambda request, object_id, from_field=None: self.row
-        admin.get_form = lambda *args, **kwargs: self.partial.form_class(own.get_form(*args, **kwargs))
+        admin.get_form = self._form_once(own)
         admin.get_formsets_with_inlines = self._formsets
         admin.construct_change_message = self._watch_message(own.construct_change_message)
         admin.log_addition = self._watch_log(own.log_addition, always=True)
@@ -194,6 +194,18 @@ class Write:
                 own.save_formset, lambda form, formset, *rest: [item.instance for item in formset.forms]
             )
         return admin
+
+    def _form_once(self, own: Any) -> Any:
+        """Return get_form, which Django's own get_fieldsets calls for the names of that very form's fields."""
+        is_same = not overrides(type(own), ModelAdmin, ("get_form", "get_fields", "get_fieldsets"))
+        built: list[Any] = []
+
+        def get_form(*args: Any, **kwargs: Any) -> Any:
+            if not (is_same and built):
+                built[:] = [self.partial.form_class(own.get_form(*args, **kwargs))]
+            return built[0]
+
+        return get_form
 
     def _formsets(self, request: Any, obj: Any = None) -> Any:
         for formset, inline in self._inlines:
