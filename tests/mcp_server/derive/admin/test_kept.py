@@ -133,7 +133,7 @@ def test_the_queries_of_an_update_do_not_grow_with_the_rows_of_its_inlines(shop_
     def queries(order: Order, note: str) -> int:
         with CaptureQueriesContext(connection) as captured:
             shop_boss.call("update_order", id=order.pk, values={"note": note})
-        return len(captured)
+        return sum("shop_" in query["sql"] for query in captured)
 
     products = [make_product(f"SKU1{number:03}").sku for number in range(30)]
     small = make_order(make_user("eve"), *((sku, 1) for sku in products[:2]))
