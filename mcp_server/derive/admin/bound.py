@@ -2,11 +2,11 @@
 
 import copy
 import logging
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from django.contrib.admin import ModelAdmin
-from django.contrib.admin.utils import flatten, flatten_fieldsets
+from django.contrib.admin.utils import flatten, flatten_fieldsets, get_fields_from_path
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import JSONField
@@ -19,6 +19,8 @@ from mcp_server.derive.requests import Origin
 from mcp_server.derive.secrecy import fields_on, is_secret
 
 logger = logging.getLogger(__name__)
+
+R = TypeVar("R")
 
 
 class Bound:
@@ -62,11 +64,20 @@ class Bound:
 
     def may_view(self, model: Any) -> bool:
         """Tell whether the caller may see rows of a model: by its ModelAdmin, or by Django's permissions."""
-        if (admin := self.peer(model)) is not None:
+        if (admin := self.site._registry.get(model)) is not None:
             return bool(admin.has_view_or_change_permission(self.request))
         opts = model._meta
         names = (f"{opts.app_label}.{get_permission_codename(verb, opts)}" for verb in ("view", "change"))
         return any(self.user.has_perm(name) for name in names)
+
+    def may_follow(self, path: str) -> bool:
+        """Tell whether a path of fields exists and leads only through models whose rows the caller may see."""
+        try:
+            fields = get_fields_from_path(self.model, path)
+        except (FieldDoesNotExist, AttributeError, TypeError):
+            return False
+        models_on_the_way = {field.related_model for field in fields if field.is_relation}
+        return None not in models_on_the_way and all(self.may_view(model) for model in models_on_the_way)
 
     def columns(self) -> dict[str, Any]:
         """Return the list's columns by name; a secret is none."""
@@ -112,6 +123,16 @@ class Bound:
             fields = flatten_fieldsets(admin.fieldsets) if admin.fieldsets else admin.fields
             return set(self.visible(fields, admin.exclude or ()))
         return set(self.detail())
+
+    def on_sample(self, ask: Callable[[Any], R], otherwise: R) -> R:
+        """Ask about the form of a row that is not known yet: with an empty one, or where hooks need more, with none."""
+        for row in (sample(self.model), None):
+            try:
+                return ask(row)
+            except Exception:
+                # Offline it is the database that is missing, and some hooks only answer for a row that exists.
+                logger.debug("A hook of %s needs a row that exists", self.opts.label, exc_info=True)
+        return otherwise
 
     def _declared_by_hooks(self) -> set[str]:
         """Return what the form of a row shows this caller; a hook that needs a real row shows nothing beforehand."""

@@ -6,11 +6,12 @@ from typing import Any
 from mcp_server.derive.admin.actions import offered
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.exposure import Exposed
-from mcp_server.derive.admin.filters import field_filters, parameter_filters
+from mcp_server.derive.admin.filters import field_filters
 from mcp_server.derive.admin.inlines import formsets_of, inlines_of
-from mcp_server.derive.admin.listing import changelist, sortable
+from mcp_server.derive.admin.listing import sortable
 from mcp_server.derive.admin.reading import foreign_keys, relations
-from mcp_server.derive.admin.schema import values_schema
+from mcp_server.derive.admin.schema import change_schema, values_schema
+from mcp_server.derive.admin.sidebar import kind_of, own_parameters
 from mcp_server.derive.admin.writing import rule_of
 from mcp_server.derive.requests import Origin
 
@@ -18,7 +19,8 @@ from mcp_server.derive.requests import Origin
 def describe(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer the describe tool."""
     admin, request, opts = bound.admin, bound.request, bound.opts
-    can = admin.get_model_perms(request)
+    # Not get_model_perms, which a ModelAdmin overrides to keep its model out of the index.
+    can = {verb: getattr(admin, f"has_{verb}_permission")(request) for verb in ("add", "change", "delete", "view")}
     answer: dict[str, Any] = {
         "model": opts.label_lower,
         "name": str(opts.verbose_name),
@@ -37,13 +39,7 @@ def describe(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def _listed(bound: Bound) -> dict[str, Any]:
     admin, request = bound.admin, bound.request
-    found = changelist(bound, {}, limit=1)
-    offers = {spec.parameter_name: spec for spec in found.filter_specs if hasattr(spec, "parameter_name")}
-    own = {
-        name: {str(key): str(label) for key, label in offers[name].lookup_choices}
-        for name in parameter_filters(bound)
-        if name in offers
-    }
+    own = {name: kind_of(spec) for name, spec in own_parameters(bound).items() if spec.has_output()}
     return {
         "columns": list(bound.columns()),
         "search": [str(name).lstrip("^=@") for name in admin.get_search_fields(request)],
@@ -67,19 +63,16 @@ def _written(bound: Bound, can: Mapping[str, bool]) -> dict[str, Any]:
     if can["add"]:
         return {"values": values_schema(bound, full=True)["properties"]}
     if can["change"]:
-        return {"values": values_schema(bound, sample(bound.model), change=True, full=True)["properties"]}
+        return {"values": change_schema(bound, full=True).get("properties")}
     return {}
 
 
 def _read_only(bound: Bound) -> list[str]:
-    row = sample(bound.model)
-    inlines = [item.name for item in inlines_of(bound, formsets_of(bound, row))]
-    return [*bound.detail(row), *inlines]
+    return bound.on_sample(lambda row: [*bound.detail(row), *_inline_names(bound, row)], [])
 
 
-def sample(model: Any) -> Any:
-    """Return an empty row: what a ModelAdmin asks of a row decides what an existing one's form shows."""
-    return model()
+def _inline_names(bound: Bound, row: Any) -> list[str]:
+    return [item.name for item in inlines_of(bound, formsets_of(bound, row))]
 
 
 def find_models(

@@ -4,9 +4,10 @@ import datetime
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.contrib.admin import filters as builtin
+from django.conf import settings
 from django.contrib.admin.utils import get_fields_from_path
-from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.contrib.admin.views.main import IGNORED_PARAMS, PAGE_VAR
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
@@ -14,6 +15,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.lookup import resolve
 from mcp_server.derive.admin.refusal import RefusalError
+from mcp_server.derive.admin.sidebar import own_parameters, sent
 from mcp_server.derive.secrecy import is_secret
 
 # What a comparison with a day means for a moment: until a day is until its end.
@@ -25,19 +27,9 @@ DAYS = {
     "gt": [("gte", "end")],
     "lte": [("lt", "end")],
 }
+# Names that mean something else in the query string of the admin's list.
+RESERVED = (*IGNORED_PARAMS, PAGE_VAR)
 LOOKUPS = ("gte", "lte", "gt", "lt", "isnull", "contains", "icontains", "startswith", "iexact", "in")
-
-
-def own_filters(list_filter: Any) -> list[Any]:
-    """Return the filters written in the project: they may narrow the list without being asked to."""
-    return [item for item in list_filter if _filter_class(item).__module__ != builtin.__name__]
-
-
-def parameter_filters(bound: Bound) -> dict[str, Any]:
-    """Return the SimpleListFilter classes of the list by the name of their parameter."""
-    items = bound.admin.get_list_filter(bound.request)
-    classes = [item for item in items if isinstance(item, type) and issubclass(item, builtin.SimpleListFilter)]
-    return {str(item.parameter_name): item for item in classes if not is_secret(str(item.parameter_name), bound.model)}
 
 
 def field_filters(bound: Bound) -> dict[str, Any]:
@@ -55,25 +47,20 @@ def field_filters(bound: Bound) -> dict[str, Any]:
 
 def _readable(bound: Bound, path: str) -> Any:
     """Return the last field of the path, or None where the caller may not look along it."""
-    try:
-        fields = get_fields_from_path(bound.model, path)
-    except (FieldDoesNotExist, AttributeError, TypeError):
+    if is_secret(path, bound.model) or not bound.exposed.shows(path.partition("__")[0]) or not bound.may_follow(path):
         return None
-    if is_secret(path, bound.model) or not bound.exposed.shows(path.partition("__")[0]):
-        return None
-    models_on_the_way = {field.related_model for field in fields if field.is_relation}
-    if None in models_on_the_way or not all(bound.may_view(model) for model in models_on_the_way):
-        return None
-    return fields[-1]
+    return get_fields_from_path(bound.model, path)[-1]
 
 
 def query_of(bound: Bound, given: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return the query string of the admin's list that means these filters; refuses others by name."""
-    parameters, fields = parameter_filters(bound), field_filters(bound)
+    if not given:
+        return {}
+    parameters, fields = own_parameters(bound), field_filters(bound)
     query: dict[str, list[str]] = {}
     for name, value in given.items():
         if name in parameters:
-            query[name] = [str(value)]
+            query[name] = sent(name, parameters[name], value)
             continue
         path, lookup = _split(name, fields)
         if path is None:
@@ -110,7 +97,8 @@ def _conditions(bound: Bound, path: str, lookup: str, field: Any, value: Any) ->
         yield from _day(path, lookup, values)
         return
     checked = [_checked(path, field, lookup, item) for item in values]
-    yield (path if lookup in ("exact", "in") else f"{path}__{lookup}"), checked
+    bare = lookup in ("exact", "in") and path not in RESERVED
+    yield (path if bare else f"{path}__{'exact' if lookup == 'in' else lookup}"), checked
 
 
 def _related_pk(bound: Bound, path: str, field: Any, ref: Any) -> Any:
@@ -129,6 +117,8 @@ def _checked(path: str, field: Any, lookup: str, value: Any) -> str:
         return str(choice(path, field.flatchoices, value))
     if isinstance(value, dict | list) or (isinstance(value, str) and "\x00" in value):
         raise RefusalError(f"filters: {path} takes a single value.")
+    if isinstance(field, models.DurationField):
+        raise RefusalError(f"filters: {path} takes only {path}__isnull: the admin's list cannot compare durations.")
     try:
         if isinstance(field, models.DateTimeField):
             return _moment(value).isoformat()
@@ -174,22 +164,9 @@ def _moment(value: Any) -> datetime.datetime:
         moment = datetime.datetime(day.year, day.month, day.day)
     if moment is None:
         raise ValidationError("Give ISO 8601, such as 2026-02-01 or 2026-02-01T09:30:00+00:00.")
+    if not settings.USE_TZ:
+        return timezone.make_naive(moment) if timezone.is_aware(moment) else moment
     return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
-
-
-def check_applied(bound: Bound, changelist: Any, given: Mapping[str, Any]) -> None:
-    """Refuse a value the project's own filters do not know: they would ignore it and show everything."""
-    specs = {getattr(spec, "parameter_name", None): spec for spec in changelist.filter_specs}
-    for name in parameter_filters(bound).keys() & given.keys():
-        known = [] if specs.get(name) is None else [str(key) for key, _ in specs[name].lookup_choices]
-        if str(given[name]) not in known:
-            raise RefusalError(f"filters: {name}: use one of: {', '.join(known) or 'nothing, it is not offered'}.")
-
-
-def _filter_class(item: Any) -> Any:
-    if isinstance(item, list | tuple):
-        return item[1] if isinstance(item[1], type) else type(item[1])
-    return item if isinstance(item, type) else builtin.FieldListFilter
 
 
 def _path_of(item: Any) -> str | None:

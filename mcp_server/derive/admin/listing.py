@@ -12,10 +12,11 @@ from django.db.models.constants import LOOKUP_SEP
 from django.db.models.expressions import RawSQL
 
 from mcp_server.derive.admin.bound import Bound
-from mcp_server.derive.admin.filters import check_applied, own_filters, query_of
+from mcp_server.derive.admin.filters import query_of
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import listed
+from mcp_server.derive.admin.sidebar import check_applied, own_filters
 from mcp_server.derive.admin.values import name_of
 from mcp_server.derive.secrecy import fields_on, is_secret
 
@@ -188,6 +189,8 @@ def _reveals_nothing(bound: Bound, model: Any, order: Any, depth: int = 0) -> bo
 
 def order_path(bound: Bound, column: Any) -> Any:
     """Return what the admin orders a column by, or None for one it cannot order by."""
+    if column == "__str__":
+        return None
     try:
         return bound.opts.get_field(column).name if isinstance(column, str) else _ordering_of(column)
     except FieldDoesNotExist:

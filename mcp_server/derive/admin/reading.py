@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
 
 from mcp_server.derive.admin.bound import Bound, model_field
@@ -12,7 +13,7 @@ from mcp_server.derive.admin.listing import page_of
 from mcp_server.derive.admin.lookup import find_row
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
-from mcp_server.derive.admin.rows import identity, listed, rights
+from mcp_server.derive.admin.rows import identity, is_new, listed, rights
 from mcp_server.derive.admin.values import label_of, plain, read, text_of
 from mcp_server.derive.secrecy import is_secret
 
@@ -30,7 +31,7 @@ def get_row(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
         if unknown := [name for name in wanted if name not in ("id", "label", *allowed)]:
             raise RefusalError(f"fields: {', '.join(unknown)[:80]} cannot be read. Allowed: {', '.join(allowed)}.")
         fields, inlines = ({name: of[name] for name in wanted if name in of} for of in (fields, inlines))
-    answer |= {name: _value(bound, name, field, row) for name, field in fields.items() if name not in answer}
+    answer |= {name: _value(bound, name, field, row) for name, field in fields.items() if is_new(name, answer)}
     answer |= {name: rows for name, rows in inlines.items() if name not in answer}
     return answer | ({"can": rights(bound, row)} if arguments.get("can") else {})
 
@@ -52,6 +53,8 @@ def viewed(bound: Bound, arguments: Mapping[str, Any]) -> Any:
     row = find_row(bound, arguments)
     if not bound.admin.has_view_or_change_permission(bound.request, row):
         raise PermissionDenied(f"You may not see {label_of(row)}.")
+    # Hooks of inlines and forms find the row in the address of its page.
+    bound.request = bound.new_request("change", quote(row.pk))
     return row
 
 

@@ -17,6 +17,11 @@ def identity(row: Any, unique: Iterable[str] = ()) -> dict[str, Any]:
     return {"id": plain(row.pk), "label": label_of(row), **{name: plain(getattr(row, name)) for name in unique}}
 
 
+def is_new(name: str, shown: Mapping[str, Any]) -> bool:
+    """Tell whether a field is still to be added to a row; one that the model itself calls "label" is its own."""
+    return name not in shown or name == "label"
+
+
 def listed(bound: Bound, rows: Sequence[Any], columns: Mapping[str, Any], *, can: bool = False) -> list[dict[str, Any]]:
     """Return rows with these columns; long texts are cut, and what they refer to is fetched once for all rows."""
     unique = bound.unique_fields()
@@ -24,7 +29,7 @@ def listed(bound: Bound, rows: Sequence[Any], columns: Mapping[str, Any], *, can
 
     def one(row: Any) -> dict[str, Any]:
         shown = identity(row, unique)
-        shown |= {name: cut(read(column, row, bound.admin)) for name, column in columns.items() if name not in shown}
+        shown |= {name: cut(read(column, row, bound.admin)) for name, column in columns.items() if is_new(name, shown)}
         return shown | ({"can": rights(bound, row)} if can else {})
 
     return list(alike(rows, one))

@@ -55,6 +55,11 @@ def values_schema(bound: Bound, row: Any = None, *, change: bool = False, full: 
     return schema
 
 
+def change_schema(bound: Bound, *, full: bool = False) -> dict[str, Any]:
+    """Return the schema of what update takes, of a row that is not known yet."""
+    return bound.on_sample(lambda row: values_schema(bound, row, change=True, full=full), {"type": "object"})
+
+
 def form_fields(form: Any, row: Any = None) -> dict[str, Any]:
     """Return the fields as the form's own __init__ leaves them, or as declared where it needs more than a row."""
     try:

@@ -9,11 +9,11 @@ from django.db import connections
 
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.bulk import OPERATIONS, operations
-from mcp_server.derive.admin.describe import sample
-from mcp_server.derive.admin.filters import field_filters, parameter_filters
+from mcp_server.derive.admin.filters import field_filters
 from mcp_server.derive.admin.listing import MAX_ROWS, sortable
 from mcp_server.derive.admin.reading import relations
-from mcp_server.derive.admin.schema import flat, values_schema
+from mcp_server.derive.admin.schema import change_schema, flat, values_schema
+from mcp_server.derive.admin.sidebar import choices_of, may_use, own_filters, parameters_of, spec_of
 from mcp_server.derive.admin.values import name_of
 
 logger = logging.getLogger(__name__)
@@ -111,7 +111,10 @@ def rights_shown(bound: Bound) -> dict[str, Any]:
 
 
 def _filters(bound: Bound) -> dict[str, Any]:
-    found: dict[str, Any] = {name: _lookups(bound, item) for name, item in parameter_filters(bound).items()}
+    found: dict[str, Any] = {}
+    for item in own_filters(bound.admin.get_list_filter(bound.request)):
+        with best_effort(bound):
+            found |= _lookups(bound, spec_of(bound, item))
     declared = {name_of(item[0] if isinstance(item, list | tuple) else item) for item in _listed(bound)}
     for name, field in field_filters(bound).items():
         if name in declared or name == bound.admin.date_hierarchy:
@@ -124,18 +127,15 @@ def _listed(bound: Bound) -> Any:
     return [item for item in bound.admin.get_list_filter(bound.request) if not isinstance(item, type)]
 
 
-def _lookups(bound: Bound, item: Any) -> dict[str, Any]:
-    with best_effort(bound):
-        spec = item(bound.request, {}, bound.model, bound.admin)
-        keys = [str(key) for key, _ in spec.lookup_choices]
-        return {"enum": keys} if 0 < len(keys) <= 12 else {}
-    return {}
+def _lookups(bound: Bound, spec: Any) -> dict[str, Any]:
+    keys, names = list(choices_of(spec)), parameters_of(spec) if may_use(bound, spec) else []
+    return {name: {"enum": keys} if 0 < len(keys) <= 12 else {} for name in names}
 
 
 def _values(bound: Bound, *, change: bool) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "object"}
     with best_effort(bound):
-        schema = values_schema(bound, sample(bound.model) if change else None, change=change)
+        schema = change_schema(bound) if change else values_schema(bound)
     keys = any(str(item.get("description", "")).startswith("FK") for item in schema.get("properties", {}).values())
     hint = f"FK: id, label or unique field; see autocomplete_{bound.exposed.noun}. " if keys else ""
     text = hint + ('Numbers may be {"add":-3} or {"multiply":"1.1"}.' if change else "")

@@ -339,7 +339,8 @@ def refused(bound: Bound, row: Any, verb: str) -> str:
 
 def rule_of(admin_class: Any) -> str:
     """Return what the ModelAdmin's own docstring says first, the best hint there is about its rules."""
-    text = (admin_class.__dict__.get("__doc__") or "").strip().partition("\n")[0]
+    own = admin_class.__dict__.get("__doc__") if admin_class is not ModelAdmin else None
+    text = (own or "").strip().partition("\n")[0]
     return f" ({text.removesuffix('.')})." if text else "."
 
 

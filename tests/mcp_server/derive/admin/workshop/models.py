@@ -76,6 +76,34 @@ class Job(models.Model):
         return f"{self.name} on {self.machine}"
 
 
+class Shelf(models.Model):
+    label = models.CharField(max_length=20)
+    p = models.IntegerField(default=0, help_text="The place on the wall.")
+    address = models.GenericIPAddressField(null=True, blank=True)
+    built = models.DateField(null=True, blank=True)
+    seen = models.DateTimeField(null=True, blank=True)
+    options = models.JSONField(default=dict, blank=True)
+    machines = models.ManyToManyField(Machine, through="Standing")
+
+    class Meta:
+        app_label = "workshop"
+
+    def __str__(self) -> str:
+        return f"Shelf at {self.p}"
+
+
+class Standing(models.Model):
+    shelf = models.ForeignKey(Shelf, on_delete=models.CASCADE)
+    machine = models.ForeignKey(Machine, on_delete=models.CASCADE)
+
+    class Meta:
+        app_label = "workshop"
+        unique_together = [("shelf", "machine")]
+
+    def __str__(self) -> str:
+        return f"{self.machine} on {self.shelf}"
+
+
 class Note(models.Model):
     text = models.CharField(max_length=40)
     content_type = models.ForeignKey(ContentType, on_delete=models.CASCADE)

@@ -1,0 +1,99 @@
+"""The filters beside a list whose query string is no plain look-up: those written in the project, and emptiness."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.admin import filters as builtin
+from django.contrib.admin.utils import get_fields_from_path
+from django.core.exceptions import EmptyResultSet
+
+from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.refusal import RefusalError
+from mcp_server.derive.secrecy import is_secret
+
+
+def own_filters(list_filter: Any) -> list[Any]:
+    """Return these filters: they may narrow the list without being asked to."""
+    return [item for item in list_filter if _is_own(_filter_class(item))]
+
+
+def _is_own(kind: Any) -> bool:
+    return kind.__module__ != builtin.__name__ or issubclass(kind, builtin.EmptyFieldListFilter)
+
+
+def _filter_class(item: Any) -> Any:
+    if isinstance(item, list | tuple):
+        return item[1] if isinstance(item[1], type) else type(item[1])
+    return item if isinstance(item, type) else builtin.FieldListFilter
+
+
+def spec_of(bound: Bound, item: Any) -> Any:
+    """Return a filter as the ChangeList would build it while nothing is filtered."""
+    if callable(item):
+        return item(bound.request, {}, bound.model, bound.admin)
+    path, kind = item
+    field = get_fields_from_path(bound.model, path)[-1]
+    return kind(field, bound.request, {}, bound.model, bound.admin, field_path=path)
+
+
+def parameters_of(spec: Any) -> list[str]:
+    """Return the names in the query string that a filter listens to."""
+    return [str(name) for name in spec.expected_parameters() if name]
+
+
+def may_use(bound: Bound, spec: Any) -> bool:
+    """Tell whether the caller may filter by this: by no secret, and only through models they may view."""
+    path = getattr(spec, "field_path", None)
+    names = [path] if path else parameters_of(spec)
+    return not any(is_secret(name, bound.model) for name in names) and (path is None or bound.may_follow(path))
+
+
+def own_parameters(bound: Bound) -> dict[str, Any]:
+    """Return these filters by the names their values have."""
+    specs = [spec_of(bound, item) for item in own_filters(bound.admin.get_list_filter(bound.request))]
+    return {name: spec for spec in specs if may_use(bound, spec) for name in parameters_of(spec)}
+
+
+def choices_of(spec: Any) -> dict[str, str]:
+    """Return what a filter offers; one that draws a field to type into offers nothing."""
+    pairs = getattr(spec, "lookup_choices", ()) if isinstance(spec, builtin.SimpleListFilter) else ()
+    return {str(pair[0]): str(pair[1]) for pair in pairs if isinstance(pair, list | tuple) and len(pair) == 2}
+
+
+def kind_of(spec: Any) -> Any:
+    if isinstance(spec, builtin.EmptyFieldListFilter):
+        return "boolean"
+    return choices_of(spec) or "text"
+
+
+def sent(name: str, spec: Any, value: Any) -> list[str]:
+    """Return a value as the filter's links in the sidebar have it; raises RefusalError where there is no such link."""
+    if not spec.has_output():
+        raise RefusalError(f"filters: {name}: use one of: nothing, it is not offered.")
+    if isinstance(spec, builtin.EmptyFieldListFilter):
+        return ["1" if value in (True, 1, "1", "true") else "0"]
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+
+
+def check_applied(bound: Bound, changelist: Any, given: Mapping[str, Any]) -> None:
+    """Refuse a value that a filter does not know: it would ignore it and show everything."""
+    asked = {name: spec for spec in changelist.filter_specs for name in parameters_of(spec) if name in given}
+    for name, spec in asked.items():
+        known = choices_of(spec)
+        if str(given[name]) not in known and isinstance(spec, builtin.SimpleListFilter) and _ignored(bound, spec):
+            raise RefusalError(f"filters: {name}: use one of: {', '.join(known) or 'what the filter knows'}.")
+
+
+def _ignored(bound: Bound, spec: Any) -> bool:
+    """Tell whether a filter does with this value what it does without one."""
+    idle = spec_of(bound, type(spec))
+    return _sql(bound, spec) == _sql(bound, idle)
+
+
+def _sql(bound: Bound, spec: Any) -> str:
+    rows = bound.admin.get_queryset(bound.request)
+    narrowed = spec.queryset(bound.request, rows)
+    try:
+        return str((rows if narrowed is None else narrowed).query)
+    except EmptyResultSet:
+        return ""
