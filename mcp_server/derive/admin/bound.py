@@ -81,6 +81,10 @@ class Bound:
 
     def columns(self) -> dict[str, Any]:
         """Return the list's columns by name; a secret is none."""
+        return self._columns
+
+    @cached_property
+    def _columns(self) -> dict[str, Any]:
         named = (
             (name_of(column, number), column)
             for number, column in enumerate(self.admin.get_list_display(self.request))
@@ -110,6 +114,23 @@ class Bound:
         seen = {*self.columns(), *self.declared()}
         return [name for name in names if name in seen]
 
+    def shown_of(self, row: Any, names: Iterable[str]) -> list[str]:
+        """Return those of the names whose values the caller sees: in the list, or on the row's page if it opens."""
+        names, columns = list(names), self.columns()
+        if columns.keys() >= set(names):
+            # Nothing asks for the page: a rule for single rows may cost a query for each.
+            return names
+        page = self._page_of(row) if self.opens(row) else set()
+        return [name for name in names if name in columns or name in page]
+
+    def opens(self, row: Any) -> bool:
+        """Tell whether the caller may open the page of this row."""
+        return bool(self.admin.has_view_or_change_permission(self.request, row))
+
+    def _page_of(self, row: Any) -> set[str]:
+        varies = overrides(self.exposed.model_admin, *PAGE_HOOKS)
+        return set(self.detail(row)) if varies else self.declared()
+
     def declared(self) -> set[str]:
         """Return the names of fields a form is bound to show, without building it where that can be told."""
         return self._declared
@@ -117,7 +138,7 @@ class Bound:
     @cached_property
     def _declared(self) -> set[str]:
         admin = self.exposed.model_admin
-        if overrides(admin, "get_fieldsets", "get_fields", "get_exclude"):
+        if overrides(admin, *PAGE_HOOKS):
             return self._declared_by_hooks()
         if admin.fieldsets or admin.fields:
             fields = flatten_fieldsets(admin.fieldsets) if admin.fieldsets else admin.fields
@@ -141,6 +162,9 @@ class Bound:
         except Exception:
             logger.debug("The form of %s needs a row to say its fields", self.opts.label, exc_info=True)
             return set()
+
+
+PAGE_HOOKS = ("get_fieldsets", "get_fields", "get_exclude")
 
 
 def overrides(admin: Any, *hooks: str) -> bool:

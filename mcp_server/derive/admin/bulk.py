@@ -9,8 +9,8 @@ from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.deleting import delete_row
 from mcp_server.derive.admin.lookup import find, find_pks
 from mcp_server.derive.admin.refusal import RefusalError
-from mcp_server.derive.admin.rows import identity
-from mcp_server.derive.admin.writing import Write, transact, update_row
+from mcp_server.derive.admin.rows import named
+from mcp_server.derive.admin.writing import Write, refused, transact, update_row
 from mcp_server.errors import validation_text
 
 MAX_ITEMS = 100
@@ -78,6 +78,9 @@ def jobs(bound: Bound, arguments: Mapping[str, Any]) -> list[Job]:
         raise RefusalError("items: give a list of objects.")
     if operation not in OPERATIONS:
         raise RefusalError(f"operation: use one of: {', '.join(OPERATIONS)}.")
+    if operation not in operations(bound):
+        # Before any row is looked for: whether it is there is nothing for this caller to learn.
+        raise PermissionDenied(refused(bound, None, OPERATIONS[operation]))
     if operation == "create":
         if ids or values is not None or not items:
             raise RefusalError("create takes items only: a list of the values of each new row.")
@@ -96,7 +99,8 @@ def _updates(bound: Bound, ids: list[Any], values: Any, items: list[Any]) -> lis
     if wrong := [item for item in items if len(item) != 2 or "values" not in item or not item.keys() & set(names)]:
         raise RefusalError(f'An item of an update is {{"id": …, "values": {{…}}}}, not one with {", ".join(wrong[0])}.')
     pairs = [(ref, values) for ref in ids] + [(_named(item), item["values"]) for item in items]
-    if len(set(map(str, find_known(bound, [ref for ref, _ in pairs])))) < len(pairs):
+    known = find_known(bound, [ref for ref, _ in pairs])
+    if len(set(known)) < len(known):
         # A relative change of a row named twice, by id and by code, would count twice.
         raise RefusalError("ids: a row is named more than once.")
     return [_update(ref, changes) for ref, changes in pairs]
@@ -108,16 +112,16 @@ def _named(item: Mapping[str, Any]) -> Any:
 
 
 def find_known(bound: Bound, refs: list[Any]) -> list[Any]:
-    """Return the ids behind the names; a name nobody finds stands for itself and fails as an item."""
+    """Return the ids behind the names, without those that nobody finds: they fail as items."""
     try:
         return find_pks(bound, refs)
     except RefusalError:
-        return refs
+        return [] if len(refs) == 1 else [pk for ref in refs for pk in find_known(bound, [ref])]
 
 
 def _create(number: int, values: Mapping[str, Any]) -> Job:
     def job(bound: Bound) -> dict[str, Any]:
-        return {"created": identity(Write(bound, None, values).save(), bound.unique_fields())}
+        return {"created": named(bound, Write(bound, None, values).save())}
 
     return f"items.{number}", job
 

@@ -11,7 +11,7 @@ from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.exposure import Exposed
 from mcp_server.derive.admin.lookup import MAX_LABELS, find
 from mcp_server.derive.admin.reading import autocomplete, foreign_keys
-from mcp_server.derive.admin.rows import identity
+from mcp_server.derive.admin.rows import named
 from mcp_server.derive.completion import MAX_VALUES, REFUSALS, nothing, told
 from mcp_server.derive.requests import own_origin
 
@@ -35,7 +35,7 @@ def row_names(bound: Bound, typed: str) -> Completion:
     before, comma, last = typed.rpartition(",")
     prefix = f"{before}{comma} " if comma else ""
     unique = bound.unique_fields()
-    return told(f"{prefix}{_name(identity(row, unique), unique)}" for row in _rows(bound, last.strip()))
+    return told(f"{prefix}{_name(named(bound, row), unique)}" for row in _rows(bound, last.strip()))
 
 
 def names_of_rows(label: str, user: Any, typed: str) -> Completion:

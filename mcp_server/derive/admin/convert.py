@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
 from django import forms
-from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.contrib.admin.widgets import AutocompleteMixin, RelatedFieldWidgetWrapper
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.forms.models import ModelChoiceField, ModelMultipleChoiceField
@@ -92,17 +92,25 @@ def _related(bound: Bound, field: Any, ref: Any) -> Any:
     admin = bound.peer(field.queryset.model)
     if isinstance(ref, int | str) and not isinstance(ref, bool) and _offers(field, key, ref):
         return ref
-    rows = field.queryset
-    if admin is not None:
+    rows, other = field.queryset, bound.other(field.queryset.model)
+    if not bound.may_view(rows.model):
+        if not _shows_labels(field):
+            raise ValidationError("Give an id: you may not look these rows up.")
+        other = None
+    elif admin is not None:
         # By any other name than its key, only a row the caller could have looked up.
         rows = rows.filter(pk__in=admin.get_queryset(bound.request).order_by().values("pk"))
-    elif not bound.may_view(rows.model):
-        raise ValidationError("Give an id: you may not look these rows up.")
     try:
-        pk = resolve(rows, ref, search=bound.other(rows.model))
+        pk = resolve(rows, ref, search=other)
     except RefusalError as error:
         raise ValidationError(str(error)) from None
     return pk if key == "pk" else rows.values_list(key, flat=True).get(pk=pk)
+
+
+def _shows_labels(field: Any) -> bool:
+    """Tell whether the page lists the rows by their labels, as a plain select does and a search does not."""
+    widget = getattr(field.widget, "widget", field.widget)
+    return isinstance(widget, forms.Select) and not isinstance(widget, AutocompleteMixin)
 
 
 def _offers(field: Any, key: str, ref: Any) -> bool:

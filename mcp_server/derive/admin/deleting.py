@@ -14,7 +14,7 @@ from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.lookup import find_row
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
-from mcp_server.derive.admin.rows import identity
+from mcp_server.derive.admin.rows import named
 from mcp_server.derive.admin.values import text_of
 from mcp_server.derive.admin.writing import refused, response, transact
 
@@ -30,7 +30,7 @@ def delete(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def delete_row(bound: Bound, row: Any) -> dict[str, Any]:
     """Delete the row and return it with all that went with it; raises with rule, rights and blocking rows in one."""
-    gone = identity(row, bound.unique_fields())
+    gone = named(bound, row)
     admin = copy(bound.admin)
     bound.request = bound.new_request("delete", quote(row.pk), method="POST")
     fill(bound.request.POST, {"post": "yes"})

@@ -9,7 +9,7 @@ from mcp_server.derive.admin.exposure import Exposed
 from mcp_server.derive.admin.filters import field_filters
 from mcp_server.derive.admin.inlines import formsets_of, inlines_of
 from mcp_server.derive.admin.listing import sortable
-from mcp_server.derive.admin.reading import foreign_keys, relations
+from mcp_server.derive.admin.reading import foreign_keys, shown_relations
 from mcp_server.derive.admin.schema import change_schema, values_schema
 from mcp_server.derive.admin.sidebar import kind_of, own_parameters
 from mcp_server.derive.admin.writing import rule_of
@@ -46,7 +46,7 @@ def _listed(bound: Bound) -> dict[str, Any]:
         "order": list(sortable(bound)),
         "filters": own | {name: _kind(field) for name, field in field_filters(bound).items()},
         "foreign_keys": foreign_keys(bound),
-        "relations": list(relations(bound)),
+        "relations": list(shown_relations(bound)),
         "actions": offered(bound),
     }
 

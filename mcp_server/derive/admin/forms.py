@@ -1,6 +1,6 @@
 """Lets the admin's own forms take a part of their fields: what is left out stays as it is."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -225,7 +225,7 @@ class Partial:
             if "id" not in values:
                 new.append((f".{number}", values))
                 continue
-            found = _named(inline, existing, values["id"])
+            found = _named(self.bound.request, inline, existing, values["id"])
             if found.pk in changes:
                 raise RefusalError(f"{self.name_of(formset)}: row {found.pk} is given more than once.")
             changes[found.pk] = f".{number}", {name: value for name, value in values.items() if name != "id"}
@@ -254,19 +254,20 @@ def _rows(name: str, rows: Any) -> list[Mapping[str, Any]]:
     return rows
 
 
-def _named(inline: Inline | None, existing: list[Any], ref: Any) -> Any:
+def _named(request: Any, inline: Inline | None, existing: list[Any], ref: Any) -> Any:
     """Return the row of the inline that is named by its id, a unique field or its label."""
     wanted = str(ref.get("id", ref.get("label")) if isinstance(ref, Mapping) else ref)
     found = [row for row in existing if str(row.pk) == wanted]
-    found = found or [row for row in existing if wanted in _names(row)]
+    shown = {} if inline is None else inline.fields(request, None)
+    found = found or [row for row in existing if wanted in _names(row, shown)]
     if len(found) != 1:
         ids = ", ".join(f"{row.pk} ({label_of(row)})" for row in existing[:20]) or "none"
         raise RefusalError(f"{inline.name if inline else 'inline'}: no row {wanted[:40]!r}. Rows: {ids}.")
     return found[0]
 
 
-def _names(row: Any) -> set[str]:
-    unique = (field for field in row._meta.concrete_fields if field.unique and not is_secret(field.name, type(row)))
+def _names(row: Any, shown: Collection[str]) -> set[str]:
+    unique = (field for field in row._meta.concrete_fields if field.unique and field.name in shown)
     return {label_of(row), *(str(getattr(row, field.attname)) for field in unique)}
 
 

@@ -70,12 +70,12 @@ def _name(formset: Any, admin: Any, taken: set[str]) -> str:
 
 def read_inlines(bound: Bound, row: Any) -> dict[str, Any]:
     """Return the rows of every inline the caller may see."""
+    return {inline.name: _rows(bound, inline, row) for inline in viewable_inlines(bound, row)}
+
+
+def viewable_inlines(bound: Bound, row: Any) -> list[Inline]:
     found = inlines_of(bound, formsets_of(bound, row))
-    return {inline.name: _rows(bound, inline, row) for inline in found if _viewable(bound, inline, row)}
-
-
-def _viewable(bound: Bound, inline: Inline, row: Any) -> bool:
-    return bool(inline.admin.has_view_or_change_permission(bound.request, row))
+    return [inline for inline in found if inline.admin.has_view_or_change_permission(bound.request, row)]
 
 
 def _rows(bound: Bound, inline: Inline, row: Any) -> list[Any]:

@@ -39,7 +39,10 @@ def find(bound: Bound, ref: Any) -> Any:
         if row is not None:
             return row
     queryset = bound.admin.get_queryset(bound.request)
-    pk = resolve(queryset, ref, unique=bound.unique_fields(), search=bound)
+    if not bound.opens(None):
+        # Who only adds or deletes sees no list: any other name would tell what is in it.
+        ref = {"id": ref.get("id") if isinstance(ref, Mapping) else ref}
+    pk = resolve(queryset, ref, search=bound)
     row = bound.admin.get_object(bound.request, str(pk))
     if row is None:
         raise _missing(bound.opts, ref)
@@ -60,19 +63,24 @@ def find_pks(bound: Bound, refs: Iterable[Any]) -> list[Any]:
     """Return the ids of many named rows, in their order and in few queries; raises for those that are not there."""
     refs = list(refs)
     queryset = bound.admin.get_queryset(bound.request)
+    if not bound.opens(None):
+        return [find(bound, ref).pk for ref in refs]
     keys = [key for key in (_key(bound.opts.pk, ref) for ref in refs) if key is not None]
     known = set(queryset.filter(pk__in=keys).order_by().values_list("pk", flat=True)) if keys else set()
-    found, unique = [], bound.unique_fields()
+    found = []
     for ref in refs:
         key = _key(bound.opts.pk, ref)
-        found.append(key if key in known else resolve(queryset, ref, unique=unique, search=bound))
+        found.append(key if key in known else resolve(queryset, ref, search=bound))
     return found
 
 
-def resolve(queryset: Any, ref: Any, *, unique: list[str] | None = None, search: Bound | None = None) -> Any:
-    """Return the primary key of the row in the queryset that `ref` names; raises NoSuchRowError."""
+def resolve(queryset: Any, ref: Any, *, search: Bound | None) -> Any:
+    """Return the primary key of the row in the queryset that `ref` names; raises NoSuchRowError.
+
+    Without a ModelAdmin to search no field is known to be shown, so that only ids and labels are names.
+    """
     model = queryset.model
-    unique = unique_names(model) if unique is None else unique
+    unique = [] if search is None else search.unique_fields()
     if isinstance(ref, Mapping):
         return _by_mapping(queryset, ref, unique, search)
     if isinstance(ref, bool) or not isinstance(ref, int | str):

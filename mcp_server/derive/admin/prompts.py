@@ -21,7 +21,7 @@ from mcp_server.derive.admin.completion import may_look, row_names
 from mcp_server.derive.admin.exposure import Exposed, short_name
 from mcp_server.derive.admin.lookup import NoSuchRowError, find, find_pks
 from mcp_server.derive.admin.refusal import RefusalError
-from mcp_server.derive.admin.rows import identity
+from mcp_server.derive.admin.rows import named
 from mcp_server.derive.admin.texts import no_queries
 from mcp_server.derive.admin.tools import is_for_reading, most_permitted_user
 from mcp_server.derive.completion import nothing
@@ -134,9 +134,8 @@ def _told(bound: Bound, rows: list[Any]) -> str:
     plural = str(bound.opts.verbose_name_plural)
     if not rows:
         return plural
-    unique = bound.unique_fields()
     # As JSON, so that a label with a line break cannot look like a step of the task.
-    return f"these {plural}: {to_json([identity(row, unique) for row in rows]).decode()}"
+    return f"these {plural}: {to_json([named(bound, row) for row in rows]).decode()}"
 
 
 def _help(bound: Bound, action: str) -> str:

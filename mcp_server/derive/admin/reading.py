@@ -2,26 +2,31 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
+from django.db.models import CharField, Q
+from django.utils import translation
 
 from mcp_server.derive.admin.bound import Bound, model_field
-from mcp_server.derive.admin.inlines import read_inlines
+from mcp_server.derive.admin.filters import field_filters
+from mcp_server.derive.admin.inlines import read_inlines, viewable_inlines
 from mcp_server.derive.admin.listing import page_of
-from mcp_server.derive.admin.lookup import find_row
+from mcp_server.derive.admin.lookup import MAX_LABELS, find_row
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
-from mcp_server.derive.admin.rows import identity, is_new, listed, rights
+from mcp_server.derive.admin.rows import identity, is_new, listed, named, rights
+from mcp_server.derive.admin.schema import form_fields
 from mcp_server.derive.admin.values import label_of, plain, read, text_of
-from mcp_server.derive.secrecy import is_secret
 
 
 def get_row(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer the get tool: the form's fields and the read-only ones, no others, and the inlines."""
     row = viewed(bound, arguments)
-    answer = identity(row, bound.unique_fields())
+    answer = named(bound, row)
     fields = bound.detail(row)
     wanted = arguments.get("fields") or None
     # The inlines are only asked for where the form's own fields are not all that is wanted.
@@ -69,9 +74,23 @@ def relations(bound: Bound) -> dict[str, Any]:
         if not is_way or not related or isinstance(related, str) or related not in bound.exposed.peers:
             continue
         name = field.get_accessor_name() if field.auto_created else field.name
-        if name and not is_secret(name, bound.model) and _may_list(bound, related):
+        if name and bound.exposed.shows(name) and _may_list(bound, related):
             found[name] = field
     return found
+
+
+def shown_relations(bound: Bound) -> dict[str, Any]:
+    """Return those whose two ends the caller sees: the field that ties the rows is in a form, list or filter."""
+    return {name: field for name, field in relations(bound).items() if _sees_tie(bound, field)}
+
+
+def _sees_tie(bound: Bound, field: Any) -> bool:
+    if not field.auto_created:
+        return field.name in bound.declared()
+    # An inline shows the rows below their parent, and so without the way back.
+    is_inline = any(inline.model is field.related_model for inline in bound.exposed.model_admin.inlines)
+    other = Bound(bound.exposed.peers[field.related_model], bound.user, bound.origin)
+    return is_inline or field.field.name in field_filters(other)
 
 
 def _may_list(bound: Bound, model: Any) -> bool:
@@ -80,7 +99,7 @@ def _may_list(bound: Bound, model: Any) -> bool:
 
 def related_rows(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer the related tool: how many rows each relation has, or the rows of one."""
-    row, ways = viewed(bound, arguments), relations(bound)
+    row, ways = viewed(bound, arguments), shown_relations(bound)
     name = arguments.get("relation")
     if name is None:
         counts = {way: _related(bound, row, way, field)[1].count() for way, field in ways.items()}
@@ -115,19 +134,30 @@ def history(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
         object_id=str(row.pk), content_type=get_content_type_for_model(bound.model)
     ).select_related("user")
     found = list(entries.order_by("-action_time", "-pk")[offset : offset + limit + 1])
-    answer: dict[str, Any] = {"of": identity(row), "entries": [_entry(bound, entry) for entry in found[:limit]]}
+    shown = _shown_fields(bound, row)
+    answer: dict[str, Any] = {"of": identity(row), "entries": [_entry(shown, entry) for entry in found[:limit]]}
     return answer | ({"next_offset": offset + limit} if len(found) > limit else {})
 
 
-def _entry(bound: Bound, entry: Any) -> dict[str, Any]:
-    changes = dict(_changes(bound, entry.change_message))
+def _shown_fields(bound: Bound, row: Any) -> dict[str, set[str]]:
+    """Return the fields whose values this caller sees: of the row, under "", and of its inlines by their names."""
+    shown = {"": {*bound.columns(), *bound.detail(row)}}
+    # The admin writes its messages without a language.
+    with translation.override(None):
+        for inline in viewable_inlines(bound, row):
+            shown.setdefault(str(inline.admin.opts.verbose_name), set()).update(inline.fields(bound.request, row))
+    return shown
+
+
+def _entry(shown_fields: Mapping[str, set[str]], entry: Any) -> dict[str, Any]:
+    changes = dict(_changes(shown_fields, entry.change_message))
     shown = {"who": entry.user.get_username(), "when": plain(entry.action_time), "what": text_of(str(entry))}
     if message := entry.get_change_message():
         shown["what"] = text_of(message)
     return shown | ({"changes": changes} if changes else {})
 
 
-def _changes(bound: Bound, message: str) -> Iterator[tuple[str, Any]]:
+def _changes(shown: Mapping[str, set[str]], message: str) -> Iterator[tuple[str, Any]]:
     """Yield field and [old, new] as the tools write them into the log beside what the admin does."""
     try:
         parts = json.loads(message)
@@ -139,25 +169,23 @@ def _changes(bound: Bound, message: str) -> Iterator[tuple[str, Any]]:
         if not isinstance(values, dict):
             continue
         prefix = f"{changed['object']}: " if changed.get("object") else ""
-        for name, pair in values.items():
-            if prefix or bound.exposed.shows(name):
-                yield f"{prefix}{name}", pair
+        fields = shown.get(str(changed.get("name") or ""), set())
+        yield from ((f"{prefix}{name}", pair) for name, pair in values.items() if name in fields)
 
 
 def autocomplete(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer the autocomplete tool: rows of this model, or values for one of its foreign keys."""
+    other: Bound | None
     term, (offset, limit) = arguments.get("search", ""), page_of(arguments)
     if "\x00" in term:
         raise RefusalError("search: NUL characters are not allowed.")
     field = arguments.get("field")
     if field is None:
-        rows = _searched(bound, bound.admin.get_queryset(bound.request), term)
-        unique = bound.unique_fields()
+        other, rows = bound, _searched(bound, bound.admin.get_queryset(bound.request), term)
     else:
         other, rows = _choices(bound, field, term)
-        unique = other.unique_fields() if other else []
     found = list(rows[offset : offset + limit + 1])
-    answer: dict[str, Any] = {"rows": [identity(row, unique) for row in found[:limit]]}
+    answer: dict[str, Any] = {"rows": [named(other, row) if other else identity(row) for row in found[:limit]]}
     return answer | ({"next_offset": offset + limit} if len(found) > limit else {})
 
 
@@ -174,13 +202,14 @@ def _choices(bound: Bound, name: str, term: str) -> tuple[Bound | None, Any]:
     field = model_field(bound.model, name)
     if field is None or not field.related_model or name not in foreign_keys(bound):
         raise RefusalError(f"field: use one of: {', '.join(foreign_keys(bound)) or 'none'}.")
-    model, other = field.related_model, bound.other(field.related_model)
+    other = bound.other(field.related_model)
     if other is None:
-        return None, _by_text(model._default_manager.complex_filter(field.get_limit_choices_to()), term)
+        # No page of their own shows these rows: the form offers what it offers, by their labels.
+        return None, _by_label(_form_choices(bound, name), term)
     _ask_as_the_view(other.request, bound, name, term)
     rows = other.admin.get_queryset(other.request).complex_filter(field.get_limit_choices_to())
     if not other.admin.get_search_fields(other.request):
-        return other, _by_text(rows, term)
+        return other, _by_text(other, rows, term)
     return other, _searched(other, rows, term)
 
 
@@ -190,21 +219,27 @@ def _ask_as_the_view(request: Any, bound: Bound, name: str, term: str) -> None:
     fill(request.GET, {"app_label": opts.app_label, "model_name": opts.model_name, "field_name": name, "term": term})
 
 
-def _by_text(rows: Any, term: str) -> Any:
-    """Narrow rows nobody declared a search for: by the fields their label can be expected to come from."""
-    from django.db.models import CharField, Q
+def _form_choices(bound: Bound, name: str) -> Any:
+    form = bound.admin.get_form(bound.request)
+    queryset = getattr(form_fields(form).get(name), "queryset", None)
+    if queryset is None:
+        raise RefusalError(f"field: {name} is in no form of yours.")
+    return queryset.all()
 
+
+def _by_text(other: Bound, rows: Any, term: str) -> Any:
+    """Narrow rows nobody declared a search for: by the unique texts that the caller sees of them."""
+    texts = [name for name in other.unique_fields() if isinstance(model_field(other.model, name), CharField)]
+    if not term or not texts:
+        return _by_label(rows, term)
+    query = reduce(or_, [Q(**{f"{name}__icontains": term}) for name in texts])
+    return (rows if rows.ordered else rows.order_by("pk")).filter(query)
+
+
+def _by_label(rows: Any, term: str) -> Any:
+    """Narrow rows by what they are called, as far as they can be looked through."""
     rows = rows if rows.ordered else rows.order_by("pk")
-    if not term:
-        return rows
-    texts = [f.name for f in rows.model._meta.concrete_fields if isinstance(f, CharField) and f.unique]
-    clauses = [Q(**{f"{name}__icontains": term}) for name in texts if not is_secret(name, rows.model)]
-    if not clauses:
-        raise RefusalError("search: rows of this field cannot be searched. Leave it out and page through them.")
-    query = clauses[0]
-    for clause in clauses[1:]:
-        query |= clause
-    return rows.filter(query)
+    return [row for row in rows[:MAX_LABELS] if term.lower() in label_of(row).lower()] if term else rows
 
 
 def foreign_keys(bound: Bound) -> list[str]:

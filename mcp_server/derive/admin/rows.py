@@ -28,11 +28,17 @@ def listed(bound: Bound, rows: Sequence[Any], columns: Mapping[str, Any], *, can
     fetch_relations(bound.model, rows, columns)
 
     def one(row: Any) -> dict[str, Any]:
-        shown = identity(row, unique)
-        shown |= {name: cut(read(column, row, bound.admin)) for name, column in columns.items() if is_new(name, shown)}
+        names = bound.shown_of(row, dict.fromkeys([*unique, *columns]))
+        shown = identity(row, [name for name in unique if name in names])
+        shown |= {name: cut(read(columns[name], row, bound.admin)) for name in names if is_new(name, shown)}
         return shown | ({"can": rights(bound, row)} if can else {})
 
     return list(alike(rows, one))
+
+
+def named(bound: Bound, row: Any) -> dict[str, Any]:
+    """Return what names the row to this caller."""
+    return identity(row, bound.shown_of(row, bound.unique_fields()))
 
 
 def alike(rows: Sequence[Any], render: Any) -> Iterator[Any]:

@@ -32,7 +32,7 @@ from mcp_server.derive.admin.inlines import formsets_of, inlines_of
 from mcp_server.derive.admin.lookup import find_row
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
-from mcp_server.derive.admin.rows import identity
+from mcp_server.derive.admin.rows import identity, named
 from mcp_server.derive.admin.values import label_of, name_of, plain, text_of
 from mcp_server.derive.secrecy import HIDDEN
 
@@ -91,7 +91,7 @@ def create(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     def work() -> dict[str, Any]:
         write = Write(bound, None, arguments["values"], dry_run=dry_run)
         row = write.save()
-        answer = {"created": identity(row, bound.unique_fields())}
+        answer = {"created": named(bound, row)}
         return answer | ({"values": write.values_of(row)} if dry_run else {}) | write.said()
 
     return transact(bound, work, dry_run=dry_run) | ({"dry_run": True} if dry_run else {})
