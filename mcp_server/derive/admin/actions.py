@@ -1,29 +1,31 @@
 """Runs the actions of an admin's list: what they ask first, what they say, and the file some of them answer with."""
 
-import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
+from itertools import islice
 from typing import Any
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db import router, transaction
-from fastmcp.tools import ToolResult
-from mcp_types import BlobResourceContents, EmbeddedResource, TextContent
 
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.changes import is_clock, stored
 from mcp_server.derive.admin.listing import changelist
 from mcp_server.derive.admin.lookup import find_pks
-from mcp_server.derive.admin.pages import Page, read_page
+from mcp_server.derive.admin.pages import Form, Page
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
+from mcp_server.derive.admin.responses import failure_of, file_result, is_file, is_question, page_of
 from mcp_server.derive.admin.rows import alike, identity
+from mcp_server.derive.admin.sidebar import choices_of, own_parameters
 from mcp_server.derive.admin.values import plain
 from mcp_server.derive.admin.writing import transact
-from mcp_server.derive.answers import body_of, file_name
 
 MAX_ROWS = 100
+# How many choices of the list's filters are tried.
+MAX_CHOICES = 30
+DELETE_SELECTED = "delete_selected"
 
 
 def offered(bound: Bound) -> dict[str, str]:
@@ -59,9 +61,16 @@ def run_action(bound: Bound, arguments: Mapping[str, Any]) -> Any:
     run = Run(bound, name, actions[name], find_pks(bound, arguments["ids"]))
     confirm, given = bool(arguments.get("confirm")), arguments.get("parameters") or {}
     answer = transact(bound, lambda: run.answer(confirm, given), dry_run=dry_run)
-    if dry_run and isinstance(answer, dict):
-        answer["dry_run"] = True
-    return answer
+    return told_after(bound, answer, dry_run=dry_run) if isinstance(answer, dict) else answer
+
+
+def told_after(bound: Bound, answer: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
+    """Return the answer with what hooks said on commit; raises RefusalError where all that happened is errors."""
+    if "messages" in answer:
+        if not answer.keys() & {"changed", "says", "continues_at"} and bound.request.only_errors():
+            raise RefusalError(" ".join(bound.request.messages(marked=False)))
+        answer["messages"] = bound.request.messages()
+    return answer | ({"dry_run": True} if dry_run else {})
 
 
 class Run:
@@ -77,40 +86,38 @@ class Run:
         before = {str(row.pk): stored(row) for row in rows}
         response = self._post({}, keep=False)
         page = page_of(response)
-        if page is not None and confirm:
-            response = self._confirmed(page, given)
+        if page is not None and page.form is not None:
+            if not confirm:
+                return self._question(page, page.form, named)
+            response = self._confirmed(page.form, given)
             page = page_of(response)
             if page is not None and page.form is not None:
                 raise RefusalError(f"{self.label}: {' '.join(page.errors) or page.text}")
-        elif page is not None:
-            return self._question(page, named)
         elif given:
             raise RefusalError("parameters: this action takes none.")
+        if page is not None and self.name == DELETE_SELECTED:
+            # Without a button to press, the admin's own page says why the rows stay.
+            raise PermissionDenied(page.text)
         return self._done(response, named, before, page)
 
     def _rows(self) -> list[Any]:
         return list(self.bound.admin.get_queryset(self.bound.request).filter(pk__in=self.pks))
 
-    def _question(self, page: Page, named: Any) -> dict[str, Any]:
+    def _question(self, page: Page, form: Form, named: Any) -> dict[str, Any]:
         """Return what the action wants to know first; nothing was changed."""
-        if page.form is None:
-            raise PermissionDenied(page.text)
-        asks = dict(page.form.asks)
         told = {"confirm": "Nothing was changed. Call again with confirm=true", "says": page.text, "of": named}
-        if asks:
+        if parameters := dict(form.asks):
             told["confirm"] = f"{told['confirm']} and parameters"
-            told["parameters"] = asks
+            told["parameters"] = parameters
         return told
 
-    def _confirmed(self, page: Page, given: Mapping[str, Any]) -> Any:
-        if page.form is None:
-            raise PermissionDenied(page.text)
-        if unknown := [name for name in given if name not in page.form.asks]:
-            allowed = ", ".join(page.form.asks) or "none"
+    def _confirmed(self, form: Form, given: Mapping[str, Any]) -> Any:
+        if unknown := [name for name in given if name not in form.asks]:
+            allowed = ", ".join(form.asks) or "none"
             raise RefusalError(f"parameters: {', '.join(unknown)[:80]} unknown. Allowed: {allowed}.")
-        data = {name: values for name, values in page.form.data.items() if name != ACTION_CHECKBOX_NAME}
-        if page.form.button:
-            data[page.form.button[0]] = [page.form.button[1]]
+        data = {name: values for name, values in form.data.items() if name != ACTION_CHECKBOX_NAME}
+        if form.button:
+            data[form.button[0]] = [form.button[1]]
         data |= {name: _texts(value) for name, value in given.items()}
         return self._post(data, keep=True)
 
@@ -126,13 +133,29 @@ class Run:
         admin = self._watched()
         using = router.db_for_write(bound.model)
         with transaction.atomic(using=using):
-            rows = changelist(bound, {}).get_queryset(bound.request)
-            response = admin.response_action(bound.request, queryset=rows)
-            if not keep and page_of(response) is not None:
+            response = admin.response_action(bound.request, queryset=self._listed())
+            if not keep and is_question(response):
                 transaction.set_rollback(True, using=using)
         if response is None:
-            raise RefusalError(" ".join(bound.request.messages()) or "The action did not run.")
+            raise RefusalError(" ".join(bound.request.messages(marked=False)) or "The action did not run.")
+        if response.status_code >= 400:
+            raise RefusalError(f"{self.label}: {failure_of(response)}")
         return response
+
+    def _listed(self) -> Any:
+        """Return the rows of a list that shows all the named ones: a filter may hide some until another is chosen."""
+        bound = self.bound
+        for query in islice(self._choices(), MAX_CHOICES):
+            bound.request.GET.clear()
+            rows = changelist(bound, query).get_queryset(bound.request)
+            if rows.filter(pk__in=self.pks).count() >= len(self.pks):
+                return rows
+        raise RefusalError(f"ids: no filter of the list of {bound.opts.verbose_name_plural} shows them together.")
+
+    def _choices(self) -> Iterator[dict[str, Any]]:
+        yield {}
+        for name, spec in own_parameters(self.bound).items():
+            yield from ({name: value} for value in choices_of(spec))
 
     def _watched(self) -> Any:
         admin = copy(self.bound.admin)
@@ -155,19 +178,20 @@ class Run:
         return log
 
     def _done(self, response: Any, named: Any, before: Any, page: Page | None) -> Any:
-        changes = self._log(before)
+        # A page is all that some actions do.
+        changes = self._log(before, always=page is None)
         told = {"action": self.name, "of": named, "messages": self.bound.request.messages()}
         if changes:
             told["changed"] = changes
         if page is not None:
             told["says"] = page.text
         elif is_file(response):
-            return _file(response, told)
+            return file_result(response, told)
         elif (url := response.get("Location", "")) and url != self.bound.request.get_full_path():
             told["continues_at"] = url
         return told
 
-    def _log(self, before: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _log(self, before: Mapping[str, Any], *, always: bool) -> list[dict[str, Any]]:
         """Write one log entry per row for what the action did not log itself, with old and new."""
         after = {str(row.pk): row for row in self._rows()}
         found = []
@@ -175,7 +199,7 @@ class Run:
             pairs = dict(self._pairs(before[pk], stored(row)))
             if pairs:
                 found.append({"id": plain(row.pk), "changed": pairs})
-            if pk not in self.logged:
+            if pk not in self.logged and (pairs or (always and not self.bound.request.only_errors())):
                 labels = [str(getattr(model_field(self.bound.model, name), "verbose_name", name)) for name in pairs]
                 changed = {"fields": labels or [self.label], "action": self.name, "values": pairs}
                 self.bound.admin.log_change(self.bound.request, row, [{"changed": changed}])
@@ -196,33 +220,3 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, bool):
         return ["on"] if value else []
     return [str(item) for item in value] if isinstance(value, list) else [str(value)]
-
-
-def is_file(response: Any) -> bool:
-    return response.status_code == 200 and not 300 <= response.status_code < 400
-
-
-def page_of(response: Any) -> Page | None:
-    """Return the page a response shows a person, or None for a redirect or a file."""
-    if (
-        response is None
-        or response.status_code != 200
-        or response.get("Content-Disposition", "").startswith("attachment")
-    ):
-        return None
-    if not response.get("Content-Type", "").startswith("text/html"):
-        return None
-    if hasattr(response, "render") and not response.is_rendered:
-        response.render()
-    return read_page(body_of(response).decode(response.charset or "utf-8", "replace"))
-
-
-def _file(response: Any, told: dict[str, Any]) -> ToolResult:
-    blob = BlobResourceContents(
-        uri=f"file:///{file_name(response)}",
-        mime_type=response.get("Content-Type", "application/octet-stream").partition(";")[0],
-        blob=base64.b64encode(body_of(response)).decode(),
-    )
-    told["file"] = file_name(response)
-    text = TextContent(type="text", text=f"{told['file']} is attached.")
-    return ToolResult(content=[text, EmbeddedResource(type="resource", resource=blob)], structured_content=told)

@@ -51,7 +51,7 @@ def delete_row(bound: Bound, row: Any) -> dict[str, Any]:
     admin.response_delete = response_delete
     admin.delete_view(bound.request, str(quote(gone["id"])))
     if not deleted:
-        raise RefusalError(" ".join(["Not deleted.", *bound.request.messages()]))
+        raise RefusalError(" ".join(["Not deleted.", *bound.request.messages(marked=False)]))
     with_it = [name for name in map(text_of, map(str, _flat(nested))) if not name.startswith(_unnamed())][1:]
     answer = {"deleted": gone, "rows": {str(name): number for name, number in dict(counts).items()}}
     return answer | ({"with_it": with_it[:MAX_NAMED]} if with_it else {})

@@ -6,6 +6,7 @@ from io import BytesIO
 from typing import Any
 
 from django.conf import settings
+from django.contrib.messages import ERROR
 from django.contrib.messages.storage.base import BaseStorage
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import QueryDict
@@ -26,9 +27,16 @@ class CollectedMessages(BaseStorage):
     def _store(self, messages: Any, response: Any, *args: Any, **kwargs: Any) -> list[Any]:
         return []
 
-    def texts(self) -> list[str]:
-        # Where the admin marks a message as HTML, it is its text that is told.
-        return [str(plain(message.message)) for message in self._queued_messages]  # type: ignore[attr-defined]
+    def texts(self, *, marked: bool = True) -> list[str]:
+        """Return what was said, without markup; an error is marked as one, which the page does with a colour."""
+        return [
+            f"{'error: ' if marked and message.level >= ERROR else ''}{plain(message.message)}"
+            for message in self._queued_messages  # type: ignore[attr-defined]
+        ]
+
+    def only_errors(self) -> bool:
+        said = self._queued_messages  # type: ignore[attr-defined]
+        return bool(said) and all(message.level >= ERROR for message in said)
 
 
 class AdminRequest(WSGIRequest):
@@ -83,8 +91,12 @@ class AdminRequest(WSGIRequest):
     async def auser(self) -> Any:
         return self.user
 
-    def messages(self) -> list[str]:
-        return self._messages.texts()
+    def messages(self, *, marked: bool = True) -> list[str]:
+        return self._messages.texts(marked=marked)
+
+    def only_errors(self) -> bool:
+        """Tell whether hooks said something, and nothing but errors."""
+        return self._messages.only_errors()
 
 
 def admin_path(site: Any, model: Any, view: str, *args: Any) -> str:

@@ -169,7 +169,7 @@ class Write:
         except PermissionDenied as error:
             raise PermissionDenied(str(error) or refused(bound, self.row, "change" if self.row else "add")) from error
         if self.saved is None:
-            told = " ".join(bound.request.messages()) or "the admin's page did not save it."
+            told = " ".join(bound.request.messages(marked=False)) or "the admin's page did not save it."
             raise RefusalError(f"Not saved: {told}")
         self._check_taken()
         return self.saved

@@ -4,9 +4,14 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.views.main import ChangeList
+from django.db import transaction
+from django.http import HttpResponse, HttpResponseForbidden
 from django.test import override_settings
 from django.urls import path
+from django.utils.html import format_html
 
 from mcp_server.derive.admin import register_admin_tools
 from mcp_server.server import create_server
@@ -175,3 +180,86 @@ def test_a_field_called_label_is_read_as_what_it_holds(site, db):
 def test_only_what_the_list_can_be_ordered_by_is_offered(site, saw):
     site.register(Machine)
     assert "order" not in caller_of(site).call("describe_machine")
+
+
+class KindFilter(admin.SimpleListFilter):
+    """Shows saws until something else is chosen."""
+
+    title, parameter_name = "kind", "shown"
+
+    def lookups(self, request, model_admin):
+        return [("drills", "Drills"), ("all", "All")]
+
+    def queryset(self, request, queryset):
+        kinds = {None: ["s"], "drills": ["d"], "all": ["s", "d"]}[self.value()]
+        return queryset.filter(kind__in=kinds)
+
+
+class ActionsAdmin(admin.ModelAdmin):
+    list_filter = [KindFilter]
+    actions = ["check", "report", "forbid", "complain", "warn"]
+
+    def check(self, request, queryset):
+        self.message_user(request, f"{queryset.update(checked=True)} checked")
+
+    def report(self, request, queryset):
+        queryset.update(checked=True)
+        return HttpResponse(f"<h1>Report</h1><p>{queryset.count()} machines checked</p>")
+
+    def forbid(self, request, queryset):
+        queryset.update(checked=True)
+        return HttpResponseForbidden("<p>Not on Sundays.</p>")
+
+    def complain(self, request, queryset):
+        self.message_user(request, "The inspector is away.", messages.ERROR)
+
+    def warn(self, request, queryset):
+        queryset.update(checked=True)
+        self.message_user(request, format_html("<b>{}</b> was late.", "Checked, but it"), messages.ERROR)
+        transaction.on_commit(lambda: self.message_user(request, "Mail sent."))
+
+
+@pytest.fixture
+def worker(site: admin.AdminSite, saw: Machine) -> Caller:
+    site.register(Machine, ActionsAdmin)
+    Machine.objects.create(code="D-1", serial="B/2", kind="d")
+    return caller_of(site)
+
+
+@pytest.mark.parametrize("ids", [["S-1"], ["D-1"], ["S-1", "D-1"]])
+def test_an_action_reaches_rows_that_a_filter_hides_until_it_is_asked(worker, ids):
+    done = worker.call("action_machine", action="check", ids=ids)
+    assert done["messages"] == [f"{len(ids)} checked"]
+    assert {row["id"] for row in done["changed"]} == set(ids)
+
+
+def test_an_action_on_rows_that_no_list_shows_is_refused_and_not_silently_nothing(worker):
+    class SawList(ChangeList):
+        def get_queryset(self, *args, **kwargs):
+            return super().get_queryset(*args, **kwargs).filter(kind="s")
+
+    ActionsAdmin.get_changelist = lambda self, request, **kwargs: SawList
+    try:
+        assert "shows them together" in worker.refused("action_machine", action="check", ids=["S-1", "D-1"])
+    finally:
+        del ActionsAdmin.get_changelist
+    assert not Machine.objects.filter(checked=True).exists()
+
+
+def test_a_page_without_a_form_is_what_the_action_says(worker):
+    done = worker.call("action_machine", action="report", ids=["S-1"])
+    assert done["says"] == "Report 1 machines checked"
+    assert Machine.objects.get(code="S-1").checked
+
+
+def test_an_action_that_answers_with_a_failure_has_failed(worker):
+    assert worker.refused("action_machine", action="forbid", ids=["S-1"]) == "Forbid: Not on Sundays."
+    assert not Machine.objects.filter(checked=True).exists()
+
+
+def test_errors_that_an_action_tells_are_told_as_errors(worker):
+    assert worker.refused("action_machine", action="complain", ids=["S-1"]) == "The inspector is away."
+    assert not LogEntry.objects.exists()
+    done = worker.call("action_machine", action="warn", ids=["S-1"])
+    assert done["messages"][0] == "error: Checked, but it was late."
+    assert LogEntry.objects.count() == 1
