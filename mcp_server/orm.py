@@ -63,16 +63,20 @@ class DatabaseThread(threading.Thread):
         self.threads, self.number = threads, number
         self.jobs: SimpleQueue[Job | None] = SimpleQueue()
         self.closed = False
+        self.between_messages = True
 
     def take(self, message: MessageExecutor) -> None:
-        message.thread = self
-        self.jobs.put(Job(drop_stale_connections))
+        message.thread, self.between_messages = self, True
         for job in message.waiting:
             self.jobs.put(job)
         message.waiting.clear()
 
     def run(self) -> None:
         while (job := self._next()) is not None:
+            # Not a job of its own: each one queued wakes this thread and makes the event loop wait for it.
+            if self.between_messages:
+                self.between_messages = False
+                Job(drop_stale_connections).run()
             job.run()
             del job  # Its result must not live until the next call.
         connections.close_all()
