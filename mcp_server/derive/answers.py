@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http.response import HttpResponseBase
 from fastmcp.tools import ToolResult
-from mcp_types import BlobResourceContents, EmbeddedResource, TextContent
+from mcp_types import BlobResourceContents, EmbeddedResource, TextContent, TextResourceContents
 
 from mcp_server.classes.errors import BadRequest
 from mcp_server.conf import setting
@@ -106,12 +106,21 @@ def file_or_text(response: HttpResponseBase, body: bytes, meta: dict[str, Any] |
     media_type = response.get("Content-Type", "application/octet-stream")
     if media_type.startswith("text/") and "attachment" not in response.get("Content-Disposition", ""):
         return ToolResult(content=[TextContent(type="text", text=body.decode("utf-8", "replace"))], meta=meta)
-    blob = BlobResourceContents(
-        uri=f"file:///{file_name(response)}",
-        mime_type=media_type.partition(";")[0],
-        blob=base64.b64encode(body).decode(),
-    )
-    return ToolResult(content=[EmbeddedResource(type="resource", resource=blob)], meta=meta)
+    return ToolResult(content=[embedded(response, body)], meta=meta)
+
+
+def embedded(response: HttpResponseBase, body: bytes) -> EmbeddedResource:
+    """Return the file a response carries: text as text, which a model can read, anything else as a blob."""
+    media_type = response.get("Content-Type", "application/octet-stream").partition(";")[0]
+    about: dict[str, Any] = {"uri": f"file:///{file_name(response)}", "mime_type": media_type}
+    try:
+        text = body.decode(getattr(response, "charset", "utf-8")) if media_type.startswith("text/") else None
+    except (UnicodeDecodeError, LookupError):
+        text = None
+    if text is not None:
+        return EmbeddedResource(type="resource", resource=TextResourceContents(**about, text=text))
+    blob = base64.b64encode(body).decode()
+    return EmbeddedResource(type="resource", resource=BlobResourceContents(**about, blob=blob))
 
 
 def file_name(response: HttpResponseBase) -> str:

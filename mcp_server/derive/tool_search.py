@@ -1,7 +1,8 @@
 """Collapses derived tools behind a search and a call, for sites whose list of tools no model could read."""
 
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -46,10 +47,16 @@ class DerivedToolSearch(BM25SearchTransform):
         ) -> ToolResult:
             """Find tools by words such as 'update product' or 'list order'; returns the best three with their
             arguments. Run them with call_tool."""
-            found = await self._search(await self._get_visible_tools(ctx), query)
-            return ToolResult(shown(found))
+            return ToolResult(shown(await self._found(await self._get_visible_tools(ctx), query)))
 
         return PassingTool.from_function(search_tools, annotations=READ_ONLY)
+
+    async def _found(self, tools: Sequence[Tool], query: str) -> list[Tool]:
+        """Return the tool of this name, then those that say most of the words, in their arguments too."""
+        by_name = {tool.name: tool for tool in tools}
+        spoken = [tool.model_copy(update={"description": words_of(tool), "parameters": {}}) for tool in tools]
+        names = [query.strip(), *(tool.name for tool in await self._search(spoken, singular(query)))]
+        return [by_name[name] for name in dict.fromkeys(names) if name in by_name][:MAX_RESULTS]
 
     def _make_call_tool(self) -> Tool:
         async def call_tool(
@@ -70,6 +77,27 @@ def collapse_derived_tools(mcp: FastMCP[Any]) -> None:
     if any(isinstance(transform, DerivedToolSearch) for transform in mcp.transforms):
         raise ImproperlyConfigured("The derived tools of this server are collapsed already.")
     mcp.add_transform(DerivedToolSearch(max_results=MAX_RESULTS))
+
+
+def words_of(tool: Tool) -> str:
+    """Return what a tool is searched by: its name above all, its description, its arguments and their choices."""
+    return singular(" ".join([*[tool.name] * 3, tool.description or "", *_words_in(tool.parameters)]))
+
+
+def _words_in(schema: Any) -> Iterator[str]:
+    if not isinstance(schema, Mapping):
+        return
+    yield from map(str, schema.get("enum", ()))
+    for name, inside in schema.get("properties", {}).items():
+        yield name
+        yield from _words_in(inside)
+    yield from _words_in(schema.get("items"))
+
+
+def singular(text: str) -> str:
+    """Return the words with the plurals of most English ones taken back, so that orders finds order."""
+    words = text.replace("_", " ")
+    return re.sub(r"(\w{2,}[^\Ws])s\b", r"\1", re.sub(r"(\w{2,})ies\b", r"\1y", words))
 
 
 def shown(tools: Sequence[Tool]) -> str:

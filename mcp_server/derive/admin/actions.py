@@ -92,7 +92,8 @@ class Run:
             response = self._confirmed(page.form, given)
             page = page_of(response)
             if page is not None and page.form is not None:
-                raise RefusalError(f"{self.label}: {' '.join(page.errors) or page.text}")
+                told = f"parameters: {' '.join(page.errors)}" if page.errors else f"{self.label}: {page.text}"
+                raise RefusalError(told)
         elif given:
             raise RefusalError("parameters: this action takes none.")
         if page is not None and self.name == DELETE_SELECTED:
@@ -200,10 +201,15 @@ class Run:
             if pairs:
                 found.append({"id": plain(row.pk), "changed": pairs})
             if pk not in self.logged and (pairs or (always and not self.bound.request.only_errors())):
-                labels = [str(getattr(model_field(self.bound.model, name), "verbose_name", name)) for name in pairs]
-                changed = {"fields": labels or [self.label], "action": self.name, "values": pairs}
-                self.bound.admin.log_change(self.bound.request, row, [{"changed": changed}])
+                self.bound.admin.log_change(self.bound.request, row, self._message(pairs))
         return found
+
+    def _message(self, pairs: Mapping[str, Any]) -> Any:
+        """Return what the log says of a row: its changes, or that the action was run, which is no change of it."""
+        if not pairs:
+            return f"Ran “{self.label.rstrip('.…')}”."
+        labels = [str(getattr(model_field(self.bound.model, name), "verbose_name", name)) for name in pairs]
+        return [{"changed": {"fields": labels, "action": self.name, "values": dict(pairs)}}]
 
     def _pairs(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> Any:
         for name in self.bound.visible(self.bound.declared()):

@@ -15,6 +15,9 @@ from mcp_server.derive.admin.sidebar import kind_of, own_parameters
 from mcp_server.derive.admin.writing import rule_of
 from mcp_server.derive.requests import Origin
 
+# What Django calls a column by its size is the same to who filters by it.
+KINDS = {"integer": ("integer", "auto"), "text": ("char", "text", "slug", "email", "url", "filepath")}
+
 
 def describe(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer the describe tool."""
@@ -56,7 +59,8 @@ def _kind(field: Any) -> Any:
         return [str(key) for key, _ in field.flatchoices]
     if field.is_relation:
         return f"id or label of {field.related_model._meta.verbose_name}"
-    return str(field.get_internal_type().removesuffix("Field").lower())
+    kind = str(field.get_internal_type().removesuffix("Field").lower())
+    return next((plain for plain, kinds in KINDS.items() if kind.endswith(kinds)), kind)
 
 
 def _written(bound: Bound, can: Mapping[str, bool]) -> dict[str, Any]:

@@ -42,16 +42,20 @@ class _Reader(HTMLParser):
         self.form: Form | None = None
         self.select: str | None = None
         self.area: str | None = None
+        self.wrong = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         classes = set(given.get("class", "").split())
         silent = self._silent() or tag in SILENT or bool(classes & CHROME_CLASSES) or given.get("id") in CHROME_IDS
         is_error = "errorlist" in classes or bool(self.stack and self.stack[-1][2])
+        if "errorlist" in classes:
+            # Django's forms name the list after the field it belongs to.
+            self.wrong = given.get("id", "").removeprefix("id_").removesuffix("_error")
         if tag in BREAKS:
             self.texts.append(" ")
             if is_error and tag == "li":
-                self.errors.append("")
+                self.errors.append(f"{self.wrong}: " if self.wrong else "")
         if tag not in VOID:
             self.stack.append((tag, silent, is_error))
         if tag == "form" and not silent:

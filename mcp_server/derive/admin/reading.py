@@ -13,7 +13,7 @@ from django.utils import translation
 
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.filters import field_filters
-from mcp_server.derive.admin.inlines import read_inlines, viewable_inlines
+from mcp_server.derive.admin.inlines import formsets_of, inlines_of, read_inlines, viewable_inlines
 from mcp_server.derive.admin.listing import page_of
 from mcp_server.derive.admin.lookup import MAX_LABELS, find_row
 from mcp_server.derive.admin.refusal import RefusalError
@@ -199,29 +199,34 @@ def _searched(bound: Bound, rows: Any, term: str) -> Any:
 
 def _choices(bound: Bound, name: str, term: str) -> tuple[Bound | None, Any]:
     """Return what the form offers for a foreign key, narrowed as the admin's own autocomplete view narrows it."""
-    field = model_field(bound.model, name)
-    if field is None or not field.related_model or name not in foreign_keys(bound):
-        raise RefusalError(f"field: use one of: {', '.join(foreign_keys(bound)) or 'none'}.")
+    known = _foreign_keys(bound)
+    if name not in known:
+        told = f"use one of: {', '.join(known)}." if known else "there is none to look up; leave it out."
+        raise RefusalError(f"field: {told}")
+    field = known[name]
     other = bound.other(field.related_model)
     if other is None:
         # No page of their own shows these rows: the form offers what it offers, by their labels.
         return None, _by_label(_form_choices(bound, name), term)
-    _ask_as_the_view(other.request, bound, name, term)
+    _ask_as_the_view(other.request, field, term)
     rows = other.admin.get_queryset(other.request).complex_filter(field.get_limit_choices_to())
     if not other.admin.get_search_fields(other.request):
         return other, _by_text(other, rows, term)
     return other, _searched(other, rows, term)
 
 
-def _ask_as_the_view(request: Any, bound: Bound, name: str, term: str) -> None:
+def _ask_as_the_view(request: Any, field: Any, term: str) -> None:
     # A get_queryset or get_search_results that asks what it is for finds what the admin's page would send.
-    opts = bound.opts
-    fill(request.GET, {"app_label": opts.app_label, "model_name": opts.model_name, "field_name": name, "term": term})
+    opts = field.model._meta
+    sent = {"app_label": opts.app_label, "model_name": opts.model_name, "field_name": field.name, "term": term}
+    fill(request.GET, sent)
 
 
 def _form_choices(bound: Bound, name: str) -> Any:
-    form = bound.admin.get_form(bound.request)
-    queryset = getattr(form_fields(form).get(name), "queryset", None)
+    own, _, column = name.rpartition(".")
+    inlines = {inline.name: inline.formset.form for inline in inlines_of(bound, formsets_of(bound))} if own else {}
+    form = inlines[own] if own else bound.admin.get_form(bound.request)
+    queryset = getattr(form_fields(form).get(column), "queryset", None)
     if queryset is None:
         raise RefusalError(f"field: {name} is in no form of yours.")
     return queryset.all()
@@ -243,11 +248,18 @@ def _by_label(rows: Any, term: str) -> Any:
 
 
 def foreign_keys(bound: Bound) -> list[str]:
-    """Return the fields of the form that refer to rows of models the caller may view."""
-    fields = (model_field(bound.model, name) for name in bound.declared())
-    return sorted(
-        field.name
-        for field in fields
+    """Return the fields of the form, and of its inlines' rows, that refer to rows of models the caller may view."""
+    return list(_foreign_keys(bound))
+
+
+def _foreign_keys(bound: Bound) -> dict[str, Any]:
+    named = {name: model_field(bound.model, name) for name in sorted(bound.declared())}
+    for inline in inlines_of(bound, formsets_of(bound)):
+        shown = inline.fields(bound.request, None)
+        named |= {f"{inline.name}.{name}": model_field(inline.formset.model, name) for name in sorted(shown)}
+    return {
+        name: field
+        for name, field in named.items()
         if field is not None and field.concrete and field.is_relation and field.related_model
         if bound.may_view(field.related_model)
-    )
+    }

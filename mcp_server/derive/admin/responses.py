@@ -1,14 +1,13 @@
 """Reads what an action answered with: a page, a file, a redirect or a failure."""
 
-import base64
 from typing import Any
 
 from fastmcp.tools import ToolResult
-from mcp_types import BlobResourceContents, EmbeddedResource, TextContent
+from mcp_types import TextContent
 
 from mcp_server.derive.admin.pages import Page, read_page
 from mcp_server.derive.admin.values import text_of
-from mcp_server.derive.answers import body_of, file_name
+from mcp_server.derive.answers import body_of, embedded, file_name
 
 MAX_TEXT = 500
 
@@ -49,11 +48,6 @@ def is_file(response: Any) -> bool:
 
 def file_result(response: Any, told: dict[str, Any]) -> ToolResult:
     """Return a file that an action answered with, beside what else there is to tell."""
-    blob = BlobResourceContents(
-        uri=f"file:///{file_name(response)}",
-        mime_type=response.get("Content-Type", "application/octet-stream").partition(";")[0],
-        blob=base64.b64encode(body_of(response)).decode(),
-    )
     told["file"] = file_name(response)
     text = TextContent(type="text", text=f"{told['file']} is attached.")
-    return ToolResult(content=[text, EmbeddedResource(type="resource", resource=blob)], structured_content=told)
+    return ToolResult(content=[text, embedded(response, body_of(response))], structured_content=told)

@@ -8,7 +8,7 @@ from django import forms
 from django.core.validators import FileExtensionValidator, MaxValueValidator, MinValueValidator
 from django.forms.models import ModelChoiceField, ModelMultipleChoiceField
 
-from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.inlines import Inline, formsets_of, inlines_of
 from mcp_server.derive.admin.values import plain, text_of
 from mcp_server.derive.secrecy import is_secret
@@ -41,15 +41,17 @@ def values_schema(bound: Bound, row: Any = None, *, change: bool = False, full: 
         if not field.disabled and bound.exposed.takes(name)
     }
     properties = {name: field_schema(bound, field, change=change, full=full) for name, field in fields.items()}
+    _bound_by_columns(properties, bound.model)
     for name in properties:
         if is_secret(name, bound.model):
             properties[name].pop("default", None)
+    required = [name for name, field in fields.items() if field.required and field.initial is None]
     for inline in inlines_of(bound, formsets_of(bound, row)):
         rights = inline.rights(bound.request, row)
         if bound.exposed.takes(inline.name) and any(rights.values()):
             properties[inline.name] = inline_schema(bound, inline, rights, change=change, full=full)
+            required += [inline.name] if inline.formset.min_num and inline.formset.validate_min else []
     schema: dict[str, Any] = {"type": "object", "properties": properties}
-    required = [name for name, field in fields.items() if field.required and field.initial is None]
     if not change and required:
         schema["required"] = required
     return schema
@@ -77,6 +79,7 @@ def inline_schema(
     fields = {name: field for name, field in form_fields(form).items() if name in shown and not field.disabled}
     # Without secrets: `shown` has none.
     properties = {name: field_schema(bound, field, change=False, full=full) for name, field in fields.items()}
+    _bound_by_columns(properties, inline.formset.model)
     if change:
         properties |= {"id": {}} if rights["change"] or rights["delete"] else {}
         properties |= {"delete": {"const": True}} if rights["delete"] else {}
@@ -103,7 +106,7 @@ def field_schema(bound: Bound, field: Any, *, change: bool, full: bool) -> dict[
         schema["title"] = text_of(label)
     if described := ". ".join(part.rstrip(".") for part in parts if part):
         schema["description"] = described
-    if full and field.required:
+    if full and field.required and field.initial is None:
         schema["required"] = True
     if full and (initial := _initial(field)) is not None:
         schema["default"] = initial
@@ -146,6 +149,13 @@ def _bounds(field: Any) -> dict[str, Any]:
     found = {"minimum": max((v for v in lowest if not callable(v)), default=None)}
     found["maximum"] = min((v for v in highest if not callable(v)), default=None)
     return {name: plain(v) for name, v in found.items() if v is not None and abs(v) < COLUMN_LIMIT}
+
+
+def _bound_by_columns(properties: Mapping[str, dict[str, Any]], model: Any) -> None:
+    """Add the bounds that only the model's validators know; a form field has those of its own."""
+    for name, schema in properties.items():
+        if "integer" in str(schema.get("type")) and (column := model_field(model, name)) is not None:
+            schema |= _bounds(column)
 
 
 def _text(field: Any) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def description(bound: Bound, verb: str) -> str:
         "describe": f"Fields, filters, rights of {many}.",
         "list": f"List {many}{_columns(bound)}",
         "get": f"One {one}, all fields.",
-        "create": f"Add a {one}.",
+        "create": f"Add one {one}.",
         "update": f"Change one {one}; answers old and new. For more rows: {bound.exposed.tool_name('bulk')}.",
         "delete": f"Delete one {one}; dry_run shows what goes with it.",
         "bulk": f"All or nothing (atomic=false: each on its own): create, update or delete up to 100 {many}.",
@@ -86,7 +86,7 @@ def _list(bound: Bound) -> dict[str, Any]:
         if bound.admin.get_search_fields(bound.request):
             found["search"] = {"type": "string", "description": "Words"}
     with best_effort(bound):
-        text = "Also __gte, __lte, __icontains; FK: id or label"
+        text = "Also other fields, __gte, __lte, __icontains; FK: id or label"
         found["filters"] = {"type": "object", "description": text, "properties": _filters(bound)}
     with best_effort(bound):
         if columns := sortable(bound):

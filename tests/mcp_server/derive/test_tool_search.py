@@ -85,3 +85,12 @@ def test_nobody_finds_nothing(server):
     nobody = Caller(server, make_user("nobody"))
     assert found(nobody, "list product") == []
     assert "Unknown tool" in nobody.refused("call_tool", name="list_product", arguments={})
+
+
+def test_words_find_the_tool_that_does_it(server):
+    boss = Caller(server, make_user("boss", superuser=True))
+    assert found(boss, "update_tag")[0] == "update_tag"
+    assert "action_order" in found(boss, "mark orders shipped")
+    assert "update_product" in found(boss, "change the price of products")
+    assert "delete_supplier" in found(boss, "delete suppliers")
+    assert "create_order" in found(boss, "new order for quantity of product")

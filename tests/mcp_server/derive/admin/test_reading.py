@@ -248,7 +248,7 @@ def test_autocomplete_finds_rows_and_values_for_a_foreign_key(boss):
 
 def test_autocomplete_needs_the_right_to_see_both_models(caller):
     clerk = caller("clerk", *FULL)
-    assert "field: use one of: none" in clerk.refused("autocomplete_order", field="owner", search="b")
+    assert "field: use one of: lines.product" in clerk.refused("autocomplete_order", field="owner", search="b")
 
 
 def test_describe_tells_fields_choices_inlines_and_rights(boss, caller):

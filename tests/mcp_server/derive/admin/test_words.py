@@ -137,3 +137,63 @@ def test_blocking_rows_are_counted_and_relation_tables_are_not_named_row_by_row(
     answer = boss.call("delete_tag", id="eco", dry_run=True)
     assert answer["rows"] == {"tags": 1, "product-tag relationships": 1}
     assert "with_it" not in answer
+
+
+def test_what_an_action_asked_for_is_named_in_its_refusal(boss):
+    make_product()
+    asked = {"action": "change_price", "ids": ["SKU0043"], "confirm": True}
+    assert boss.refused("action_product", **asked) == "parameters: percent: This field is required."
+    text = boss.refused("action_product", **asked, parameters={"percent": "10,5"})
+    assert text == "parameters: percent: Enter a number."
+
+
+def test_an_action_that_changed_nothing_of_a_row_is_not_logged_as_its_change(boss):
+    order = make_order(make_user("bob"))
+    make_product("SKU0044")
+    boss.call("action_order", action="mark_shipped", ids=[order.number])
+    boss.call("action_product", action="export_csv", ids=["SKU0044"])
+    [entry] = boss.call("history_order", id=order.number)["entries"]
+    assert entry["what"] == "Ran “Mark as shipped”."
+    assert "changes" not in entry
+    assert boss.call("history_product", id="SKU0044")["entries"][0]["what"] == "Ran “Export as CSV”."
+
+
+def test_a_file_of_text_is_handed_over_as_text(boss):
+    make_product(name="Ñandu desk")
+    result = boss.result("action_product", action="export_csv", ids=["SKU0043"])
+    [file] = [block.resource for block in result.content if block.type == "resource"]
+    assert file.text.splitlines()[1].split(",")[1:3] == ["SKU0043", "Ñandu desk"]
+
+
+def test_values_for_the_foreign_key_of_an_inline_can_be_looked_up(boss, caller):
+    make_product()
+    assert "lines.product" in boss.call("describe_order")["foreign_keys"]
+    [row] = boss.call("autocomplete_order", field="lines.product", search="oak")["rows"]
+    assert row["sku"] == "SKU0043"
+    assert "lines.product" in boss.refused("autocomplete_order", field="product")
+    clerk = caller("clerk", "shop.view_order", "shop.view_orderline")
+    assert (
+        clerk.refused("autocomplete_order", field="lines.product") == "field: there is none to look up; leave it out."
+    )
+
+
+def test_describe_speaks_of_types_a_model_knows_and_of_what_must_be_given(boss):
+    told = boss.call("describe_product")
+    assert (told["filters"]["sku"], told["filters"]["stock"], told["filters"]["description"]) == (
+        "text",
+        "integer",
+        "text",
+    )
+    assert told["values"]["status"]["default"] == "draft"
+    assert "required" not in told["values"]["status"]
+    assert told["values"]["sku"]["required"] is True
+
+
+def test_the_schema_of_create_says_what_the_form_will_ask(boss):
+    tools = boss.tools()
+    order = tools["create_order"].input_schema["properties"]["values"]
+    assert order["required"] == ["owner", "lines"]
+    assert order["properties"]["lines"]["items"]["properties"]["quantity"]["minimum"] == 1
+    supplier = tools["create_supplier"].input_schema["properties"]["values"]["properties"]
+    assert (supplier["lead_time_days"]["minimum"], supplier["lead_time_days"]["maximum"]) == (0, 365)
+    assert tools["create_order"].description == "Add one order."
