@@ -72,6 +72,13 @@ class PartialForm:
             form._errors.pop(name, None)
             form.add_error(name, error)
 
+    def _post_clean(self) -> None:
+        form: Any = self
+        before = dict(form.instance.__dict__)
+        super()._post_clean()  # type: ignore[misc]
+        if not form.instance._state.adding:
+            self.mcp.keep_untouched(form, before)
+
     @cached_property
     def changed_data(self) -> list[str]:
         # A JSON field compares its data even where it is fixed.
@@ -162,6 +169,16 @@ class Partial:
         else:
             fill(form.data, posted(field.widget, html_name, converted))
 
+    def keep_untouched(self, form: Any, before: Mapping[str, Any]) -> None:
+        """Put back what only a field's own tidying changed: it strips texts, and knows no null in them."""
+        for name, field in form.fields.items():
+            column = model_field(form._meta.model, name)
+            if name in form.mcp_given or column is None or column.attname not in before or column.is_relation:
+                continue
+            kept, now = before[column.attname], getattr(form.instance, column.attname)
+            if now != kept and now == form.cleaned_data.get(name) == _tidied(field, kept):
+                setattr(form.instance, column.attname, kept)
+
     def _check_names(self, form: Any) -> None:
         takes = self.bound.exposed.takes
         wrong = [
@@ -242,6 +259,13 @@ class Partial:
         # The page offers no form for one row more; nothing behind it would stop a longer list.
         if new and formset.max_num is not None and len(existing) - deleted + len(new) > formset.max_num:
             raise RefusalError(f"{inline.name}: at most {formset.max_num} rows.")
+
+
+def _tidied(field: Any, value: Any) -> Any:
+    try:
+        return field.clean(value)
+    except ValidationError:
+        return value
 
 
 def _done(verb: str) -> str:
