@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils.text import capfirst
 
 from mcp_server.derive.admin.bound import Bound
-from mcp_server.derive.admin.lookup import find_row
+from mcp_server.derive.admin.lookup import find_row, handed
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import named
@@ -30,6 +30,7 @@ def delete(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def delete_row(bound: Bound, row: Any) -> dict[str, Any]:
     """Delete the row and return it with all that went with it; raises with rule, rights and blocking rows in one."""
+    bound, row = handed(bound, row, "delete")
     gone = named(bound, row)
     admin = copy(bound.admin)
     bound.request = bound.new_request("delete", quote(row.pk), method="POST")

@@ -12,7 +12,14 @@ from django.utils.functional import cached_property
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.convert import posted, python_value
 from mcp_server.derive.admin.inlines import Inline
-from mcp_server.derive.admin.kept import cleans_plainly, fetch_kept, keep_relation, kept_row, unique_stays
+from mcp_server.derive.admin.kept import (
+    cleans_plainly,
+    fetch_kept,
+    keep_relation,
+    kept_row,
+    put_back_tidied,
+    unique_stays,
+)
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.values import label_of, plain, read
@@ -29,6 +36,9 @@ class PartialForm:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.mcp_begin()
+
+    def mcp_begin(self) -> None:
         self.mcp_new = True
         self.mcp_stays = False
         self.mcp_given: Mapping[str, Any] = {}
@@ -48,9 +58,16 @@ class PartialForm:
 
     def _post_clean(self) -> None:
         form: Any = self
+        before = dict(form.instance.__dict__)
         if self.mcp_new or not self.mcp_plain:
             super()._post_clean()  # type: ignore[misc]
-            return
+        else:
+            self._post_clean_given()
+        if not self.mcp_new:
+            put_back_tidied(form, before)
+
+    def _post_clean_given(self) -> None:
+        form: Any = self
         kept = form.fields.keys() - form.mcp_given.keys()
         clean_fields = form.instance.clean_fields
         form.instance.clean_fields = lambda exclude=None: clean_fields({*(exclude or ()), *kept})
@@ -72,18 +89,11 @@ class PartialForm:
             form._errors.pop(name, None)
             form.add_error(name, error)
 
-    def _post_clean(self) -> None:
-        form: Any = self
-        before = dict(form.instance.__dict__)
-        super()._post_clean()  # type: ignore[misc]
-        if not form.instance._state.adding:
-            self.mcp.keep_untouched(form, before)
-
     @cached_property
     def changed_data(self) -> list[str]:
-        # A JSON field compares its data even where it is fixed.
-        form: Any = super()
-        return [name for name in form.changed_data if not self.fields[name].disabled]  # type: ignore[attr-defined]
+        # A fixed field is not asked: JSON compares its data all the same, and some widgets miss what was not sent.
+        form: Any = self
+        return [name for name, field in form.fields.items() if not field.disabled and form[name]._has_changed()]
 
     def has_changed(self) -> bool:
         # A new row whose values equal the defaults is a row all the same.
@@ -106,6 +116,13 @@ class PartialFormSet:
         super().__init__(*args, **kwargs)
         if self.is_bound:  # type: ignore[attr-defined]
             self.mcp.fill_formset(self)
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        if form.is_bound and not isinstance(form, PartialForm):
+            # A formset may have forms of several classes, one for each kind of row.
+            form.__class__ = self.mcp.form_class(type(form))
+            form.mcp_begin()
+        super().add_fields(form, index)  # type: ignore[misc]
 
     def get_form_error(self) -> str:
         return "Another row has the same; to change that one, give its id."
@@ -168,16 +185,15 @@ class Partial:
             form.data[field.widget.clear_checkbox_name(html_name)] = "on"
         else:
             fill(form.data, posted(field.widget, html_name, converted))
+            self._check_read(form, name, field)
 
-    def keep_untouched(self, form: Any, before: Mapping[str, Any]) -> None:
-        """Put back what only a field's own tidying changed: it strips texts, and knows no null in them."""
-        for name, field in form.fields.items():
-            column = model_field(form._meta.model, name)
-            if name in form.mcp_given or column is None or column.attname not in before or column.is_relation:
-                continue
-            kept, now = before[column.attname], getattr(form.instance, column.attname)
-            if now != kept and now == form.cleaned_data.get(name) == _tidied(field, kept):
-                setattr(form.instance, column.attname, kept)
+    def _check_read(self, form: Any, name: str, field: Any) -> None:
+        try:
+            field.widget.value_from_datadict(form.data, form.files, form.add_prefix(name))
+        except Exception:
+            # Its inputs are made by a script in the page. The field is asked no more: it would fail again.
+            field.disabled = True
+            form.mcp_errors[name] = ValidationError("What this field's page sends cannot be made here.")
 
     def _check_names(self, form: Any) -> None:
         takes = self.bound.exposed.takes
@@ -259,13 +275,6 @@ class Partial:
         # The page offers no form for one row more; nothing behind it would stop a longer list.
         if new and formset.max_num is not None and len(existing) - deleted + len(new) > formset.max_num:
             raise RefusalError(f"{inline.name}: at most {formset.max_num} rows.")
-
-
-def _tidied(field: Any, value: Any) -> Any:
-    try:
-        return field.clean(value)
-    except ValidationError:
-        return value
 
 
 def _done(verb: str) -> str:

@@ -3,10 +3,10 @@
 Only where nothing of the project's own could see a difference; otherwise everything runs as the page runs it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.db.models import prefetch_related_objects
 from django.forms.formsets import DELETION_FIELD_NAME
@@ -87,3 +87,21 @@ def unique_stays(model: Any, changed: Iterable[str]) -> bool:
     )
     fields = filter(None, (model_field(model, name) for name in changed))
     return not dated and not any(getattr(field, "unique", False) for field in fields)
+
+
+def put_back_tidied(form: Any, before: Mapping[str, Any]) -> None:
+    """Put back what only a field's own tidying changed in a row: it strips texts, and knows no null in them."""
+    for name, field in form.fields.items():
+        column = model_field(type(form.instance), name)
+        if name in form.mcp_given or column is None or column.attname not in before or column.is_relation:
+            continue
+        kept, now = before[column.attname], getattr(form.instance, column.attname)
+        if now != kept and now == form.cleaned_data.get(name) == _tidied(field, kept):
+            setattr(form.instance, column.attname, kept)
+
+
+def _tidied(field: Any, value: Any) -> Any:
+    try:
+        return field.clean(value)
+    except ValidationError:
+        return value

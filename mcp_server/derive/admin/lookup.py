@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.contrib.admin import ModelAdmin
 from django.core.exceptions import ValidationError
 
 from mcp_server.derive.admin.bound import Bound, unique_names
+from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.values import label_of
 
+# The views in which a ModelAdmin can call another's in place of its own.
+HANDING = ("change_view", "changeform_view")
 # How many rows are compared by their label, which no database can look up.
 MAX_LABELS = 200
 MAX_SIMILAR = 3
@@ -47,6 +51,23 @@ def find(bound: Bound, ref: Any) -> Any:
     if row is None:
         raise _missing(bound.opts, ref)
     return row
+
+
+def handed(bound: Bound, row: Any, verb: str) -> tuple[Bound, Any]:
+    """Return whose page the row has, and the row: a ModelAdmin may leave a special kind of row to that kind's own."""
+    model = type(row)
+    if model is bound.model or bound.peer(model) is None or not overrides(type(bound.admin), ModelAdmin, HANDING):
+        return bound, row
+    exposed = bound.exposed.peers.get(model)
+    if exposed is None or verb not in exposed.verbs:
+        name = model._meta.verbose_name
+        raise RefusalError(f"This {bound.opts.verbose_name} is a {name}, for which there is no tool {verb}.")
+    other = Bound(exposed, bound.user, bound.origin)
+    # That kind's own rules decide which of its rows there are.
+    found = other.admin.get_object(other.request, str(row.pk))
+    if found is None:
+        raise _missing(other.opts, row.pk)
+    return other, found
 
 
 def is_key(field: Any, ref: Any) -> bool:

@@ -15,7 +15,7 @@ from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.filters import field_filters
 from mcp_server.derive.admin.inlines import formsets_of, inlines_of, read_inlines, viewable_inlines
 from mcp_server.derive.admin.listing import page_of
-from mcp_server.derive.admin.lookup import MAX_LABELS, find_row
+from mcp_server.derive.admin.lookup import MAX_LABELS, find_row, handed
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import identity, is_new, listed, named, rights
@@ -25,7 +25,7 @@ from mcp_server.derive.admin.values import label_of, plain, read, text_of
 
 def get_row(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer the get tool: the form's fields and the read-only ones, no others, and the inlines."""
-    row = viewed(bound, arguments)
+    bound, row = viewed(bound, arguments, "get")
     answer = named(bound, row)
     fields = bound.detail(row)
     wanted = arguments.get("fields") or None
@@ -53,14 +53,14 @@ def _computed(bound: Bound, name: str) -> bool:
     return hasattr(bound.admin, name) or hasattr(bound.model, name)
 
 
-def viewed(bound: Bound, arguments: Mapping[str, Any]) -> Any:
-    """Return the named row if the caller may see it, as the admin's change page asks."""
-    row = find_row(bound, arguments)
+def viewed(bound: Bound, arguments: Mapping[str, Any], verb: str) -> tuple[Bound, Any]:
+    """Return the named row and whose page it has, if the caller may see it, as the admin's change page asks."""
+    bound, row = handed(bound, find_row(bound, arguments), verb)
     if not bound.admin.has_view_or_change_permission(bound.request, row):
         raise PermissionDenied(f"You may not see {label_of(row)}.")
     # Hooks of inlines and forms find the row in the address of its page.
     bound.request = bound.new_request("change", quote(row.pk))
-    return row
+    return bound, row
 
 
 def relations(bound: Bound) -> dict[str, Any]:
@@ -74,7 +74,8 @@ def relations(bound: Bound) -> dict[str, Any]:
         if not is_way or not related or isinstance(related, str) or related not in bound.exposed.peers:
             continue
         name = field.get_accessor_name() if field.auto_created else field.name
-        if name and bound.exposed.shows(name) and _may_list(bound, related):
+        # A field that is no plain many-to-many may promise a way back that it does not make.
+        if name and hasattr(bound.model, name) and bound.exposed.shows(name) and _may_list(bound, related):
             found[name] = field
     return found
 
@@ -99,7 +100,8 @@ def _may_list(bound: Bound, model: Any) -> bool:
 
 def related_rows(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer the related tool: how many rows each relation has, or the rows of one."""
-    row, ways = viewed(bound, arguments), shown_relations(bound)
+    bound, row = viewed(bound, arguments, "related")
+    ways = shown_relations(bound)
     name = arguments.get("relation")
     if name is None:
         counts = {way: _related(bound, row, way, field)[1].count() for way, field in ways.items()}
@@ -128,7 +130,7 @@ def history(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     from django.contrib.admin.models import LogEntry
     from django.contrib.admin.options import get_content_type_for_model
 
-    row = viewed(bound, arguments)
+    bound, row = viewed(bound, arguments, "history")
     offset, limit = page_of(arguments)
     entries = LogEntry.objects.filter(
         object_id=str(row.pk), content_type=get_content_type_for_model(bound.model)

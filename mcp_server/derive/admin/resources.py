@@ -99,7 +99,7 @@ class FileTemplate(RowTemplate):
 
     def content(self, user: Any, origin: Origin, pk: str) -> ResourceContent:
         bound = self.bound(user, origin)
-        row = viewed(bound, {"id": {"id": pk}})
+        bound, row = viewed(bound, {"id": {"id": pk}}, "get")
         file = getattr(row, self._field, None)
         if self._field not in bound.detail(row) or not file:
             raise ObjectDoesNotExist

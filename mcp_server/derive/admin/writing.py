@@ -29,7 +29,7 @@ from mcp_server.derive.admin.convert import is_relative
 from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.forms import Partial
 from mcp_server.derive.admin.inlines import formsets_of, inlines_of
-from mcp_server.derive.admin.lookup import find_row
+from mcp_server.derive.admin.lookup import find_row, handed
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import identity, named
@@ -109,6 +109,7 @@ def update(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def update_row(bound: Bound, row: Any, values: Mapping[str, Any], *, dry_run: bool) -> dict[str, Any]:
+    bound, row = handed(bound, row, "update")
     if any(map(is_relative, values.values())):
         row = locked(bound, row)
     write = Write(bound, row, values, dry_run=dry_run)
@@ -169,10 +170,19 @@ class Write:
         except PermissionDenied as error:
             raise PermissionDenied(str(error) or refused(bound, self.row, "change" if self.row else "add")) from error
         if self.saved is None:
-            told = " ".join(bound.request.messages(marked=False)) or "the admin's page did not save it."
+            told = " ".join(bound.request.messages(marked=False)) or self._kinds()
+            told = told or "the admin's page did not save it."
             raise RefusalError(f"Not saved: {told}")
         self._check_taken()
         return self.saved
+
+    def _kinds(self) -> str:
+        """Return the tools for the kinds of a row to be added, where the admin's page asks for its kind first."""
+        own, peers = self.bound.exposed, self.bound.exposed.peers.items()
+        kinds = [item for model, item in peers if issubclass(model, own.model) and item is not own]
+        tools = [item.tool_name("create") for item in kinds if "create" in item.verbs]
+        asks = self.row is None and overrides(type(self.bound.admin), ModelAdmin, ("add_view",))
+        return f"the admin asks for its kind first; use {' or '.join(tools)}." if asks and tools else ""
 
     def _watched(self) -> Any:
         """Return a copy of the ModelAdmin whose hooks report here before and after they do their own work."""
