@@ -1,6 +1,10 @@
 """Which caller may use which tool, resource or prompt."""
 
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 from django.contrib.auth import get_backends
 from django.contrib.auth.backends import ModelBackend
@@ -10,6 +14,8 @@ from fastmcp.utilities.components import FastMCPComponent
 from mcp_types import ToolAnnotations
 
 from tokens.models import MCPToken
+
+T = TypeVar("T")
 
 META_KEY = "django"
 
@@ -32,11 +38,50 @@ class DiffersByCaller(Protocol):
     def seen_by(self, user: AbstractBaseUser) -> Any: ...
 
 
+# What components find out about the caller of one list, so that those of one model need not each ask again.
+_found_out: ContextVar[dict[Any, Any] | None] = ContextVar("mcp_found_out", default=None)
+
+
+@contextmanager
+def asking_once() -> Iterator[None]:
+    """Let components share what they find out about the caller, as long as one list of them is gone through."""
+    token = _found_out.set({})
+    try:
+        yield
+    finally:
+        _found_out.reset(token)
+
+
+def asked_once(key: Any, find_out: Callable[[], T]) -> T:
+    """Return what `find_out` returns, which is called once for a key inside of asking_once() and each time outside."""
+    found = _found_out.get()
+    if found is None:
+        return find_out()
+    if key not in found:
+        found[key] = find_out()
+    answer: T = found[key]
+    return answer
+
+
 class PassesOn:
     """Marks the class of a tool that does nothing itself but find and call others as its caller.
 
     A class and not an entry in `meta`: a mounted server writes its own.
     """
+
+
+@cache
+def _is(kind: type, protocol: type) -> bool:
+    # Looking for a protocol's methods takes Python longer than most rules take to answer.
+    return issubclass(kind, protocol)
+
+
+def has_own_rule(component: FastMCPComponent) -> TypeGuard[HasOwnRule]:
+    return _is(type(component), HasOwnRule)
+
+
+def differs_by_caller(component: FastMCPComponent) -> TypeGuard[DiffersByCaller]:
+    return _is(type(component), DiffersByCaller)
 
 
 def requires(*permissions: str, object_rule: bool = False) -> dict[str, Any]:
@@ -61,7 +106,7 @@ def is_read_only(component: FastMCPComponent) -> bool:
 def may_use(component: FastMCPComponent, user: AbstractBaseUser | None, token: MCPToken | None) -> bool:
     """Tell whether the caller may see and use the component; no user (development only) may all but own rules."""
     if user is None:
-        return not isinstance(component, HasOwnRule)
+        return not has_own_rule(component)
     if isinstance(component, PassesOn):
         # Every call it makes comes through here again, under the name of the tool it is for.
         return True
@@ -70,7 +115,7 @@ def may_use(component: FastMCPComponent, user: AbstractBaseUser | None, token: M
     needed = required_permissions(component)
     if needed and not (hasattr(user, "has_perms") and user.has_perms(needed)):
         return False
-    return component.visible_to(user) if isinstance(component, HasOwnRule) else True
+    return component.visible_to(user) if has_own_rule(component) else True
 
 
 def _token_allows(component: FastMCPComponent, token: MCPToken) -> bool:
@@ -82,12 +127,17 @@ def _token_allows(component: FastMCPComponent, token: MCPToken) -> bool:
         return True
     # A limited token writes only where permissions say so: a writer that names none would be open to it.
     return token.access == token.AccessLevel.LIMITED and bool(
-        required_permissions(component) or isinstance(component, HasOwnRule)
+        required_permissions(component) or has_own_rule(component)
     )
 
 
 def needs_database(component: FastMCPComponent) -> bool:
-    """Tell whether may_use can run a query: own rules and foreign backends can, warmed model permissions do not."""
-    return isinstance(component, HasOwnRule) or any(
-        getattr(type(backend), "has_perm", None) is not ModelBackend.has_perm for backend in get_backends()
+    """Tell whether a caller's view of it can run a query: rules of its own and foreign backends can.
+
+    Model permissions do not: they were fetched with the caller.
+    """
+    return (
+        has_own_rule(component)
+        or differs_by_caller(component)
+        or any(getattr(type(backend), "has_perm", None) is not ModelBackend.has_perm for backend in get_backends())
     )

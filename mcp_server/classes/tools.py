@@ -21,7 +21,7 @@ from mcp_server.classes.permissions import IsAuthenticated, allows, is_open, nam
 from mcp_server.classes.schema import Schema, answer_of, arguments_of
 from mcp_server.context import get_mcp_user
 from mcp_server.derive.limited import lets_in
-from mcp_server.derive.registration import add_derived_tools
+from mcp_server.derive.registration import add_derived
 from mcp_server.errors import expected_errors
 from mcp_server.orm import in_database
 from mcp_server.permissions import META_KEY, is_read_only
@@ -139,7 +139,7 @@ def adapt(tool_class: type[Tool]) -> ClassTool:
 
 def register_tool_classes(mcp: FastMCP[Any], *tools: Any) -> list[str]:
     """Register tool classes, and functions marked with @tool; returns their names."""
-    return add_derived_tools(mcp, [adapt(getattr(each, "tool_class", each)) for each in tools])
+    return add_derived(mcp, [adapt(getattr(each, "tool_class", each)) for each in tools])
 
 
 def tool(function: F | None = None, **attributes: Any) -> Any:

@@ -83,7 +83,7 @@ def register_settings_prompts(mcp: FastMCP[Any], chosen: Any = None) -> list[str
     if not isinstance(chosen, Mapping):
         return []
     good = [_prompt(name, entry) for name, entry in chosen.items() if not any(entry_problems(name, entry))]
-    return add_derived(mcp.add_prompt, good)
+    return add_derived(mcp, good)
 
 
 def _prompt(name: str, entry: Mapping[str, Any]) -> SettingsPrompt:

@@ -1,8 +1,9 @@
 """Authorizes every message: sets user and token, filters lists, gates calls, reads and prompts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from fastmcp import Context
 from fastmcp.exceptions import NotFoundError
 from fastmcp.server.dependencies import get_access_token
@@ -15,12 +16,13 @@ from mcp_server.auth import DjangoAccessToken, Principal, environment_principal
 from mcp_server.conf import setting
 from mcp_server.context import STATE_KEY_TOKEN, STATE_KEY_USER, called_tool, get_mcp_token, get_mcp_user, http_request
 from mcp_server.orm import database_thread, in_database
-from mcp_server.permissions import DiffersByCaller, may_use, needs_database
+from mcp_server.permissions import asking_once, differs_by_caller, may_use, needs_database
 from tokens.auth import MCPAuthError
+from tokens.models import MCPToken
 
 UNAUTHORIZED = -32001
 
-C = TypeVar("C", bound=FastMCPComponent)
+R = TypeVar("R")
 
 
 class HiddenError(NotFoundError):
@@ -36,7 +38,9 @@ class MCPAuthMiddleware(Middleware):
             return await call_next(context)
 
     async def on_list_tools(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
-        return await _as_seen(context, await _visible(context, await call_next(context)))
+        components = await call_next(context)
+        user, token = await _caller(_context(context))
+        return await _asked(components, lambda: _as_seen(components, user, token))
 
     on_list_resources = on_list_resource_templates = on_list_prompts = on_list_tools
 
@@ -89,29 +93,28 @@ async def _set_principal(ctx: Context, principal: Principal | None) -> None:
     await ctx.set_state(STATE_KEY_TOKEN, principal and principal.token, serializable=False)
 
 
-async def _visible(context: MiddlewareContext[Any], components: Sequence[C]) -> list[C]:
-    ctx = _context(context)
-    user, token = await get_mcp_user(ctx), await get_mcp_token(ctx)
-
-    def allowed() -> list[C]:
-        return [component for component in components if may_use(component, user, token)]
-
-    if any(needs_database(component) for component in components):
-        return await in_database(allowed)
-    return allowed()
+async def _caller(ctx: Context) -> tuple[AbstractBaseUser | None, MCPToken | None]:
+    return await get_mcp_user(ctx), await get_mcp_token(ctx)
 
 
-async def _as_seen(context: MiddlewareContext[Any], components: list[C]) -> list[C]:
-    user = await get_mcp_user(_context(context))
-    if user is None or not any(isinstance(component, DiffersByCaller) for component in components):
-        return components
-    return await in_database(
-        lambda: [part.seen_by(user) if isinstance(part, DiffersByCaller) else part for part in components]
-    )
+def _as_seen(
+    components: Iterable[FastMCPComponent], user: AbstractBaseUser | None, token: MCPToken | None
+) -> list[FastMCPComponent]:
+    with asking_once():
+        allowed = [component for component in components if may_use(component, user, token)]
+        if user is None:
+            return allowed
+        return [part.seen_by(user) if differs_by_caller(part) else part for part in allowed]
+
+
+async def _asked(components: Iterable[FastMCPComponent], answer: Callable[[], R]) -> R:
+    """Return what `answer` returns: from a database thread where one of the components may need it."""
+    return await in_database(answer) if any(map(needs_database, components)) else answer()
 
 
 async def _gate(context: MiddlewareContext[Any], component: FastMCPComponent | None, unknown: str) -> None:
     if component is None:
         raise NotFoundError(unknown)
-    if not await _visible(context, [component]):
+    user, token = await _caller(_context(context))
+    if not await _asked([component], lambda: may_use(component, user, token)):
         raise HiddenError(unknown)

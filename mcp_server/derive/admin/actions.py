@@ -21,6 +21,7 @@ from mcp_server.derive.admin.rows import alike, identity
 from mcp_server.derive.admin.sidebar import choices_of, own_parameters
 from mcp_server.derive.admin.values import plain
 from mcp_server.derive.admin.writing import transact
+from mcp_server.permissions import asked_once
 
 MAX_ROWS = 100
 # How many choices of the list's filters are tried.
@@ -30,8 +31,12 @@ DELETE_SELECTED = "delete_selected"
 
 def offered(bound: Bound) -> dict[str, str]:
     """Return the actions the caller may run, with what the list's menu calls them."""
+    return asked_once((offered, bound), lambda: _offered(bound))
+
+
+def _offered(bound: Bound) -> dict[str, str]:
     own = bound.admin
-    if not own.has_view_or_change_permission(bound.request) or not bound.admin.get_actions(bound.request):
+    if not own.has_view_or_change_permission(bound.request) or not own.get_actions(bound.request):
         return {}
     return {str(name): str(label) for name, label in own.get_action_choices(bound.request) if name}
 

@@ -15,8 +15,9 @@ from django.utils.functional import cached_property
 from mcp_server.derive.admin.exposure import Exposed
 from mcp_server.derive.admin.request import AdminRequest, admin_path
 from mcp_server.derive.admin.values import name_of
-from mcp_server.derive.requests import Origin
+from mcp_server.derive.requests import Origin, own_origin
 from mcp_server.derive.secrecy import fields_on, is_secret
+from mcp_server.permissions import asked_once
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +27,7 @@ R = TypeVar("R")
 class Bound:
     """One exposed model, the caller's request and a copy of the ModelAdmin whose hooks a verb may wrap."""
 
-    def __init__(self, exposed: Exposed, user: Any, origin: Origin, *, offline: bool = False) -> None:
-        # Offline there may be no database yet: a schema is made of what can be said without it.
-        self.offline = offline
+    def __init__(self, exposed: Exposed, user: Any, origin: Origin) -> None:
         self.exposed, self.user, self.origin = exposed, user, origin
         self.model, self.opts, self.site = exposed.model, exposed.model._meta, exposed.site
         self.admin = copy.copy(exposed.model_admin)
@@ -175,6 +174,11 @@ def overrides(admin: Any, *hooks: str) -> bool:
 def sample(model: Any) -> Any:
     """Return an empty row: what a ModelAdmin asks of a row decides what an existing one's form shows."""
     return model()
+
+
+def for_lists(exposed: Exposed, user: Any) -> Bound:
+    """Return the model as a list's caller has it, once for all that stands in the list; nobody may change it."""
+    return asked_once((Bound, exposed, id(user)), lambda: Bound(exposed, user, own_origin()))
 
 
 def unique_names(model: Any) -> list[str]:

@@ -7,7 +7,7 @@ from django.apps import apps
 from django.contrib import admin
 from mcp_types import Completion
 
-from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.bound import Bound, for_lists
 from mcp_server.derive.admin.exposure import Exposed
 from mcp_server.derive.admin.lookup import MAX_LABELS, find
 from mcp_server.derive.admin.reading import autocomplete, foreign_keys
@@ -18,7 +18,7 @@ from mcp_server.derive.requests import own_origin
 
 def complete_tool(exposed: Exposed, user: Any, argument: str, value: str) -> Completion:
     """Complete `id`, `ids`, unique fields and foreign keys of an admin tool; these also as `values.x`, `filters.x`."""
-    bound = Bound(exposed, user, own_origin())
+    bound = for_lists(exposed, user)
     name = argument.removeprefix("values.").removeprefix("filters.")
     if name in ("id", "ids") or name in bound.unique_fields():
         return row_names(bound, value)

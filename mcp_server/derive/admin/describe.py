@@ -1,6 +1,7 @@
 """Answers describe and find_models: what there is, and what this caller may do with it."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from mcp_server.derive.admin.actions import offered
@@ -13,7 +14,8 @@ from mcp_server.derive.admin.reading import foreign_keys, shown_relations
 from mcp_server.derive.admin.schema import change_schema, values_schema
 from mcp_server.derive.admin.sidebar import kind_of, own_parameters
 from mcp_server.derive.admin.writing import rule_of
-from mcp_server.derive.requests import Origin
+
+logger = logging.getLogger(__name__)
 
 # What Django calls a column by its size is the same to who filters by it.
 KINDS = {"integer": ("integer", "auto"), "text": ("char", "text", "slug", "email", "url", "filepath")}
@@ -80,24 +82,28 @@ def _inline_names(bound: Bound, row: Any) -> list[str]:
 
 
 def find_models(
-    tools: Sequence[Exposed], known: Sequence[tuple[Any, Any]], user: Any, origin: Origin, search: str = ""
-) -> dict[str, Any]:
-    """Answer find_models: the models this caller may use, and the verbs their tools have."""
-    found = []
-    for exposed in tools:
-        bound = Bound(exposed, user, origin)
+    tools: Iterable[Exposed], known: Iterable[Exposed], bind: Callable[[Exposed], Bound]
+) -> Iterator[dict[str, Any]]:
+    """Yield the models this caller may use, and the verbs their tools have; those only known have none."""
+    for exposed, is_known in (*((item, False) for item in tools), *((item, True) for item in known)):
+        if can := _rights(exposed, bind):
+            opts, has = exposed.model._meta, {"tools": ""} if is_known else {"tools": f"*_{exposed.noun}", "can": can}
+            yield {"model": opts.label_lower, "name": str(opts.verbose_name_plural), **has}
+
+
+def _rights(exposed: Exposed, bind: Callable[[Exposed], Bound]) -> list[str]:
+    try:
+        bound = bind(exposed)
         if not exposed.site.has_permission(bound.request):
-            continue
-        perms = bound.admin.get_model_perms(bound.request)
-        if any(perms.values()):
-            found.append(_model(bound.opts) | {"tools": f"*_{exposed.noun}", "can": [k for k, v in perms.items() if v]})
-    for site, model in known:
-        bound = Bound(Exposed(site, model, site._registry[model], model._meta.model_name), user, origin)
-        if site.has_permission(bound.request) and any(bound.admin.get_model_perms(bound.request).values()):
-            found.append(_model(bound.opts) | {"tools": ""})
-    term = search.lower()
-    return {"models": [item for item in found if term in " ".join(map(str, item.values())).lower()]}
+            return []
+        return [verb for verb, allowed in bound.admin.get_model_perms(bound.request).items() if allowed]
+    except Exception:
+        # One ModelAdmin that cannot answer must not cost everybody the others.
+        logger.exception("%s is not found: its ModelAdmin could not say who may use it", exposed.label)
+        return []
 
 
-def _model(opts: Any) -> dict[str, Any]:
-    return {"model": opts.label_lower, "name": str(opts.verbose_name_plural)}
+def named(models: Iterable[dict[str, Any]], part: str) -> dict[str, Any]:
+    """Answer find_models: those of the models that have this in one of their names."""
+    term = part.lower()
+    return {"models": [item for item in models if term in " ".join(map(str, item.values())).lower()]}

@@ -85,7 +85,7 @@ def overrides(own: Any, base: Any, names: Iterable[str]) -> bool:
 
 def find_exposed(
     site: Any, *, direct: bool, include: Iterable[Any] | None, exclude: Iterable[Any]
-) -> tuple[list[Exposed], list[Any]]:
+) -> tuple[list[Exposed], list[Exposed]]:
     """Return the models that become tools and those only find_models knows, both in a fixed order."""
     tools: list[Any] = []
     known: list[Any] = []
@@ -107,7 +107,8 @@ def find_exposed(
     peers: dict[Any, Exposed] = {}
     for model in tools:
         peers[model] = Exposed(site, model, site._registry[model], nouns[model], peers)
-    return list(peers.values()), known
+    others = [Exposed(site, model, site._registry[model], model._meta.model_name) for model in known]
+    return list(peers.values()), others
 
 
 def short_name(name: str) -> str:

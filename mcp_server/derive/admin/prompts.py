@@ -16,17 +16,17 @@ from pydantic_core import to_json
 
 from mcp_server.context import require_mcp_user
 from mcp_server.derive.admin.actions import MAX_ROWS, offered
-from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.bound import Bound, for_lists
+from mcp_server.derive.admin.callers import is_for_reading, most_permitted_user
 from mcp_server.derive.admin.completion import may_look, row_names
 from mcp_server.derive.admin.exposure import Exposed, short_name
 from mcp_server.derive.admin.lookup import NoSuchRowError, find, find_pks
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.rows import named
-from mcp_server.derive.admin.texts import no_queries
-from mcp_server.derive.admin.tools import is_for_reading, most_permitted_user
+from mcp_server.derive.admin.texts import best_effort
 from mcp_server.derive.completion import nothing
 from mcp_server.derive.registration import add_derived
-from mcp_server.derive.requests import Origin, current_origin, own_origin
+from mcp_server.derive.requests import Origin, current_origin
 from mcp_server.orm import in_database
 from mcp_server.permissions import META_KEY
 
@@ -60,14 +60,14 @@ class ActionPrompt(Prompt):
         return {META_KEY: {"permissions": names, "object_rule": self._exposed.has_row_rules}}
 
     def visible_to(self, user: Any) -> bool:
-        return self._allowed(Bound(self._exposed, user, own_origin()))
+        return self._allowed(for_lists(self._exposed, user))
 
     def _allowed(self, bound: Bound) -> bool:
         # As the tool that runs it: a token for reading runs no action.
         return may_look(bound) and not is_for_reading(bound.user) and self._action in offered(bound)
 
     def complete(self, user: Any, argument: str, value: str, given: Mapping[str, str]) -> Completion:
-        return row_names(Bound(self._exposed, user, own_origin()), value) if argument == "rows" else nothing()
+        return row_names(for_lists(self._exposed, user), value) if argument == "rows" else nothing()
 
     async def render(self, arguments: dict[str, Any] | None = None) -> PromptResult:
         given = dict(arguments or {})
@@ -139,11 +139,11 @@ def _told(bound: Bound, rows: list[Any]) -> str:
 
 
 def _help(bound: Bound, action: str) -> str:
-    return " ".join((_function(bound, action).__doc__ or "").partition("\n\n")[0].split())
+    function = _function(bound.admin.get_actions(bound.request)[action])
+    return " ".join((function.__doc__ or "").partition("\n\n")[0].split())
 
 
-def _function(bound: Bound, action: str) -> Any:
-    entry = bound.admin.get_actions(bound.request)[action]
+def _function(entry: Any) -> Any:
     # Newer versions of Django have an object with a name for what was a tuple.
     return getattr(entry, "func", None) or entry[0]
 
@@ -157,22 +157,23 @@ def register_action_prompts(mcp: FastMCP[Any], exposed: Iterable[Exposed]) -> li
     added: list[str] = []
     for item in exposed:
         if "action" in item.verbs:
-            added += add_derived(mcp.add_prompt, prompts_of(item))
+            added += add_derived(mcp, prompts_of(item))
     return added
 
 
 def prompts_of(exposed: Exposed) -> list[ActionPrompt]:
     prompts: list[ActionPrompt] = []
-    with no_queries():
-        bound = Bound(exposed, most_permitted_user(), own_origin())
-        prompts = [_prompt(bound, action, label) for action, label in offered(bound).items()]
+    with best_effort():
+        bound = for_lists(exposed, most_permitted_user())
+        actions = bound.admin.get_actions(bound.request)
+        prompts = [_prompt(bound, name, label, _function(actions[name])) for name, label in offered(bound).items()]
     return prompts
 
 
-def _prompt(bound: Bound, action: str, label: str) -> ActionPrompt:
+def _prompt(bound: Bound, action: str, label: str, function: Any) -> ActionPrompt:
     many = str(bound.opts.verbose_name_plural)
     unique: list[str] = []
-    with no_queries():
+    with best_effort():
         # A form that asks the database costs the hint, not the prompt.
         unique = bound.unique_fields()
     names = ", ".join(["ids", *unique, "or labels"])
@@ -186,5 +187,5 @@ def _prompt(bound: Bound, action: str, label: str) -> ActionPrompt:
         ],
     )
     prompt._exposed, prompt._action = bound.exposed, action
-    prompt._needs = list(getattr(_function(bound, action), "allowed_permissions", ())) or ["view"]
+    prompt._needs = list(getattr(function, "allowed_permissions", ())) or ["view"]
     return prompt

@@ -21,14 +21,14 @@ from pydantic import PrivateAttr
 
 from mcp_server.conf import setting
 from mcp_server.context import require_mcp_user
-from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.bound import Bound, for_lists
 from mcp_server.derive.admin.completion import may_look, row_ids
 from mcp_server.derive.admin.exposure import Exposed
 from mcp_server.derive.admin.reading import get_row, viewed
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.completion import nothing
 from mcp_server.derive.registration import add_derived
-from mcp_server.derive.requests import Origin, current_origin, own_origin
+from mcp_server.derive.requests import Origin, current_origin
 from mcp_server.orm import in_database
 from mcp_server.permissions import META_KEY
 from mcp_server.subscriptions import rows_of, watch
@@ -64,11 +64,11 @@ class RowTemplate(ResourceTemplate):
         return {META_KEY: {"permissions": names, "object_rule": self._exposed.has_row_rules}}
 
     def visible_to(self, user: Any) -> bool:
-        return may_look(Bound(self._exposed, user, own_origin()))
+        return may_look(for_lists(self._exposed, user))
 
     def complete(self, user: Any, argument: str, value: str, given: Mapping[str, str]) -> Completion:
         """Return ids of rows the caller may read, for what was typed of an id or of a row's texts."""
-        return row_ids(Bound(self._exposed, user, own_origin()), value) if argument == "pk" else nothing()
+        return row_ids(for_lists(self._exposed, user), value) if argument == "pk" else nothing()
 
     async def _read(self, uri: str, params: dict[str, Any]) -> ResourceResult:
         user = await require_mcp_user(get_context())
@@ -137,7 +137,7 @@ def register_admin_resources(mcp: FastMCP[Any], exposed: Iterable[Exposed]) -> l
     for item in exposed:
         if "get" not in item.verbs:
             continue
-        names = add_derived(mcp.add_template, templates_of(item))
+        names = add_derived(mcp, templates_of(item))
         if names:
             watch(f"django://{item.label}/", partial(watched_rows, item))
         added += names

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.validators import FileExtensionValidator, MaxValueValidator, MinValueValidator
-from django.forms.models import ModelChoiceField, ModelMultipleChoiceField
+from django.forms.models import BaseModelForm, ModelChoiceField, ModelMultipleChoiceField
 
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.inlines import Inline, formsets_of, inlines_of
@@ -64,6 +64,9 @@ def change_schema(bound: Bound, *, full: bool = False) -> dict[str, Any]:
 
 def form_fields(form: Any, row: Any = None) -> dict[str, Any]:
     """Return the fields as the form's own __init__ leaves them, or as declared where it needs more than a row."""
+    if form.__init__ is BaseModelForm.__init__:
+        # Django's own only copies them.
+        return dict(form.base_fields)
     try:
         return dict((form(instance=row) if row is not None else form()).fields)
     except Exception:

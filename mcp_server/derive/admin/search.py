@@ -13,14 +13,15 @@ from fastmcp import FastMCP
 from pydantic import PrivateAttr
 
 from mcp_server.conf import setting
-from mcp_server.derive.admin.bound import Bound, model_field
+from mcp_server.derive.admin.bound import Bound, for_lists, model_field
+from mcp_server.derive.admin.callers import caller_key, most_permitted_user, views
 from mcp_server.derive.admin.exposure import Exposed, short_name
 from mcp_server.derive.admin.listing import list_rows
-from mcp_server.derive.admin.texts import parameters
-from mcp_server.derive.admin.tools import READ, DerivedTool, caller_key, most_permitted_user, views
+from mcp_server.derive.admin.texts import parameters, without_database
+from mcp_server.derive.admin.tools import READ, DerivedTool
 from mcp_server.derive.named_models import model_problem
-from mcp_server.derive.registration import add_derived_tools
-from mcp_server.derive.requests import Origin, own_origin
+from mcp_server.derive.registration import add_derived
+from mcp_server.derive.requests import Origin
 from mcp_server.derive.secrecy import is_secret
 from mcp_server.permissions import META_KEY
 
@@ -39,7 +40,7 @@ class SearchTool(DerivedTool):
 
     @classmethod
     def of(cls, exposed: Exposed, user: Any) -> "SearchTool":
-        bound = Bound(exposed, user, own_origin())
+        bound = for_lists(exposed, user)
         listed = parameters(bound, "list")["properties"]
         tool = cls(
             name=short_name(f"search_{exposed.noun}"),
@@ -60,7 +61,7 @@ class SearchTool(DerivedTool):
         return {META_KEY: {"permissions": names, "object_rule": self._exposed.has_row_rules}}
 
     def visible_to(self, user: Any) -> bool:
-        return self._allowed(Bound(self._exposed, user, own_origin()))
+        return self._allowed(for_lists(self._exposed, user))
 
     def seen_by(self, user: Any) -> Any:
         make: Any = lambda: self.of(self._exposed, user)  # noqa: E731  (the same store as the admin's tools)
@@ -92,8 +93,9 @@ def register_search_tools(mcp: FastMCP[Any], chosen: Any = None, site: Any = Non
     wanted = chosen if isinstance(chosen, Mapping) else {label: {} for label in chosen}
     found = {apps.get_model(label): options for label, options in wanted.items()}
     user = most_permitted_user()
-    tools = [SearchTool.of(exposed, user) for exposed in _exposed(found, site or django_admin.site)]
-    return add_derived_tools(mcp, tools)
+    with without_database():
+        tools = [SearchTool.of(exposed, user) for exposed in _exposed(found, site or django_admin.site)]
+    return add_derived(mcp, tools)
 
 
 def _exposed(found: Mapping[Any, Any], site: Any) -> Iterator[Exposed]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from django.db import connections
@@ -49,7 +49,7 @@ def description(bound: Bound, verb: str) -> str:
 
 
 def _columns(bound: Bound) -> str:
-    with best_effort(bound):
+    with best_effort():
         names = list(bound.columns())
         return f": {', '.join(names[:MAX_COLUMNS])}{', …' if len(names) > MAX_COLUMNS else ''}"
     return ""
@@ -75,20 +75,20 @@ def parameters(bound: Bound, verb: str) -> dict[str, Any]:
 def naming(bound: Bound) -> dict[str, Any]:
     """Return the argument that names one row; a unique field given by its own name is taken as well."""
     unique: list[str] = []
-    with best_effort(bound):
+    with best_effort():
         unique = bound.unique_fields()
     return {"id": {"description": f"{', '.join(['Id', *unique])} or label"}}
 
 
 def _list(bound: Bound) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    with best_effort(bound):
+    with best_effort():
         if bound.admin.get_search_fields(bound.request):
             found["search"] = {"type": "string", "description": "Words"}
-    with best_effort(bound):
+    with best_effort():
         text = "Also other fields, __gte, __lte, __icontains; FK: id or label"
         found["filters"] = {"type": "object", "description": text, "properties": _filters(bound)}
-    with best_effort(bound):
+    with best_effort():
         if columns := sortable(bound):
             found["order"] = {"type": "array", "description": f"-{next(iter(columns))}: down"}
     flags = {"type": "boolean"}
@@ -105,7 +105,7 @@ def _list(bound: Bound) -> dict[str, Any]:
 def rights_shown(bound: Bound) -> dict[str, Any]:
     """Return the argument that asks what may be done to a row, for callers who may do anything at all."""
     admin, request = bound.admin, bound.request
-    with best_effort(bound):
+    with best_effort():
         return {"can": CAN} if admin.has_change_permission(request) or admin.has_delete_permission(request) else {}
     return {"can": CAN}
 
@@ -113,7 +113,7 @@ def rights_shown(bound: Bound) -> dict[str, Any]:
 def _filters(bound: Bound) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for item in own_filters(bound.admin.get_list_filter(bound.request)):
-        with best_effort(bound):
+        with best_effort():
             found |= _lookups(bound, spec_of(bound, item))
     declared = {name_of(item[0] if isinstance(item, list | tuple) else item) for item in _listed(bound)}
     for name, field in field_filters(bound).items():
@@ -134,7 +134,7 @@ def _lookups(bound: Bound, spec: Any) -> dict[str, Any]:
 
 def _values(bound: Bound, *, change: bool) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "object"}
-    with best_effort(bound):
+    with best_effort():
         schema = change_schema(bound) if change else values_schema(bound)
     keys = any(str(item.get("description", "")).startswith("FK") for item in schema.get("properties", {}).values())
     hint = f"FK: id, label or unique field; see autocomplete_{bound.exposed.noun}. " if keys else ""
@@ -145,7 +145,7 @@ def _values(bound: Bound, *, change: bool) -> dict[str, Any]:
 
 def _bulk(bound: Bound) -> dict[str, Any]:
     allowed = list(OPERATIONS)
-    with best_effort(bound):
+    with best_effort():
         allowed = operations(bound)
     return {
         "operation": {"enum": allowed, "description": "Which"},
@@ -159,7 +159,7 @@ def _bulk(bound: Bound) -> dict[str, Any]:
 
 def _action(bound: Bound) -> dict[str, Any]:
     names: list[str] = []
-    with best_effort(bound):
+    with best_effort():
         names = [str(name) for name in bound.admin.get_actions(bound.request)]
     return {
         "action": {"enum": names, "description": "Which"} if names else {"type": "string", "description": "Which"},
@@ -172,7 +172,7 @@ def _action(bound: Bound) -> dict[str, Any]:
 
 def _related(bound: Bound) -> dict[str, Any]:
     names: list[str] = []
-    with best_effort(bound):
+    with best_effort():
         names = list(relations(bound))
     return {"relation": {"enum": names, "description": "Else counts"}, "offset": OFFSET}
 
@@ -204,8 +204,8 @@ class QueryRefusedError(RuntimeError):
 
 
 @contextmanager
-def no_queries() -> Iterator[None]:
-    """Let the project's code say what it can without the database; what it cannot is left out."""
+def without_database() -> Iterator[None]:
+    """Refuse every query: what the project's code cannot say without the database is left out."""
 
     def refuse(*args: Any) -> Any:
         raise QueryRefusedError
@@ -216,19 +216,14 @@ def no_queries() -> Iterator[None]:
             # A database that is away would otherwise hold up the start once for every form that asks it.
             stack.callback(setattr, connection, "connect", connection.connect)
             connection.connect = refuse  # type: ignore[method-assign]
-        with tolerated():
-            yield
+        yield
 
 
 @contextmanager
-def tolerated() -> Iterator[None]:
+def best_effort() -> Iterator[None]:
+    """Let the project's code say what it can; what it cannot is left to describe."""
     try:
         yield
     except Exception:
         # The project's own hooks may fail for a user or a row that is not quite real; the tool works all the same.
         logger.debug("A part of a tool's schema is left to describe", exc_info=True)
-
-
-def best_effort(bound: Bound) -> AbstractContextManager[None]:
-    """Let the project's code say what it can, offline without the database; what it cannot is left to describe."""
-    return no_queries() if bound.offline else tolerated()

@@ -1,8 +1,8 @@
 """The tools: one class, one verb each, and the function that registers them."""
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin as django_admin
@@ -17,17 +17,18 @@ from pydantic_core import to_json
 from mcp_server.context import require_mcp_user
 from mcp_server.derive.admin import actions, bulk, deleting, describe, listing, reading, writing
 from mcp_server.derive.admin.arguments import checked
-from mcp_server.derive.admin.bound import Bound, unique_names
+from mcp_server.derive.admin.bound import Bound, for_lists, unique_names
+from mcp_server.derive.admin.callers import caller_key, is_for_reading, most_permitted_user, views
 from mcp_server.derive.admin.exposure import DEFAULT_EXCLUDE, Exposed, find_exposed
 from mcp_server.derive.admin.refusal import RefusalError
-from mcp_server.derive.admin.texts import description, parameters
-from mcp_server.derive.registration import add_derived_tools
-from mcp_server.derive.requests import Origin, current_origin, own_origin
+from mcp_server.derive.admin.texts import description, parameters, without_database
+from mcp_server.derive.provider import derived_of
+from mcp_server.derive.registration import add_derived
+from mcp_server.derive.requests import Origin, current_origin
 from mcp_server.derive.secrecy import secret_names, without_values_of
 from mcp_server.errors import expected_errors
 from mcp_server.orm import in_database
 from mcp_server.permissions import META_KEY
-from tokens.models import MCPToken
 
 logger = logging.getLogger(__name__)
 
@@ -93,18 +94,17 @@ class AdminTool(DerivedTool):
     _verb: str = PrivateAttr()
 
     @classmethod
-    def of(cls, exposed: Exposed, verb: str, user: Any, *, offline: bool = False) -> "AdminTool":
+    def of(cls, bound: Bound, verb: str) -> "AdminTool":
         """Build the tool as this user has it: the registered one for the most permitted, listed ones for the caller."""
-        bound = Bound(exposed, user, own_origin(), offline=offline)
         reading_only = verb not in NEEDS and verb != "action"
         tool = cls(
-            name=exposed.tool_name(verb),
+            name=bound.exposed.tool_name(verb),
             description=description(bound, verb),
             parameters=parameters(bound, verb),
             output_schema={"type": "object"},
             annotations=READ if reading_only else ADD if verb == "create" else CHANGE,
         )
-        tool._exposed, tool._verb = exposed, verb
+        tool._exposed, tool._verb = bound.exposed, verb
         return tool
 
     @property
@@ -136,7 +136,7 @@ class AdminTool(DerivedTool):
 
     def visible_to(self, user: Any) -> bool:
         try:
-            bound = Bound(self._exposed, user, own_origin())
+            bound = for_lists(self._exposed, user)
             return bool(self._exposed.site.has_permission(bound.request)) and self._allowed(bound)
         except Exception:
             # One ModelAdmin that cannot answer must not cost everybody the whole list.
@@ -147,7 +147,9 @@ class AdminTool(DerivedTool):
         """Return the tool with the arguments this caller may use; remembered for a minute."""
         if self._verb in SAME_FOR_ALL:
             return self
-        return views.get((self.name, id(self), caller_key(user)), lambda: self.of(self._exposed, self._verb, user))
+        make = lambda: self.of(for_lists(self._exposed, user), self._verb)  # noqa: E731
+        seen: AdminTool = views.get((self.name, id(self), caller_key(user)), make)
+        return seen
 
     def checked(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         # Wherever a row is named by its id, sku="SKU0043" says the same as id="SKU0043".
@@ -179,44 +181,13 @@ class AdminTool(DerivedTool):
         return RUN[self._verb](bound, arguments)
 
 
-def is_for_reading(user: Any) -> bool:
-    """Tell whether the caller's token lets it only read."""
-    return getattr(getattr(user, "_narrowing", None), "access", None) == MCPToken.AccessLevel.READ
-
-
-class Views:
-    """The tools as callers see them, bounded and short-lived: a form may depend on more than permissions."""
-
-    def __init__(self, size: int = 2_000, seconds: float = 60.0) -> None:
-        self.size, self.seconds = size, seconds
-        self._kept: dict[Any, tuple[float, AdminTool]] = {}
-
-    def get(self, key: Any, make: Callable[[], AdminTool]) -> AdminTool:
-        now = time.monotonic()
-        kept = self._kept.get(key)
-        if kept is None or kept[0] < now:
-            if len(self._kept) >= self.size:
-                self._kept.clear()
-            kept = self._kept[key] = (now + self.seconds, make())
-        return kept[1]
-
-
-views = Views()
-
-
-def caller_key(user: Any) -> Any:
-    """Return what decides how a caller sees the tools: who it is, and which permissions are left of theirs."""
-    names = user.get_all_permissions() if hasattr(user, "get_all_permissions") else ()
-    return (user.pk, getattr(user, "is_superuser", False), getattr(user, "is_staff", False), frozenset(names))
-
-
 class FindModels(DerivedTool):
     """Tells which models there are; one for all registered sites."""
 
     # Stays in the list where a search stands for the derived tools: it says which words to search for.
     derived: ClassVar[bool] = False
     _tools: list[Exposed] = PrivateAttr(default_factory=list)
-    _known: list[tuple[Any, Any]] = PrivateAttr(default_factory=list)
+    _known: list[Exposed] = PrivateAttr(default_factory=list)
 
     @classmethod
     def empty(cls) -> "FindModels":
@@ -232,12 +203,14 @@ class FindModels(DerivedTool):
         )
 
     def visible_to(self, user: Any) -> bool:
-        return bool(describe.find_models(self._tools, self._known, user, own_origin())["models"])
+        # One model is enough; the others need not be asked.
+        return any(describe.find_models(self._tools, self._known, partial(for_lists, user=user)))
 
     def answer(self, user: Any, origin: Origin, arguments: Mapping[str, Any]) -> Any:
-        return describe.find_models(self._tools, self._known, user, origin, arguments.get("search", ""))
+        found = describe.find_models(self._tools, self._known, partial(Bound, user=user, origin=origin))
+        return describe.named(found, arguments.get("search", ""))
 
-    def add(self, tools: Iterable[Exposed], known: Iterable[tuple[Any, Any]]) -> None:
+    def add(self, tools: Iterable[Exposed], known: Iterable[Exposed]) -> None:
         self._tools += tools
         self._known += known
 
@@ -258,39 +231,31 @@ def register_admin_tools(
     site = site or django_admin.site
     exposed, hidden = find_exposed(site, direct=direct, include=include, exclude=exclude)
     user = most_permitted_user()
-    built = {item: tools for item in exposed if (tools := _tools_of(item, user)) is not None}
-    exposed = list(built)
-    names = add_derived_tools(mcp, [tool for tools in built.values() for tool in tools])
     from mcp_server.derive.admin.beside import register_beside_tools  # its modules need the tools
 
-    register_beside_tools(mcp, exposed)
-    return names + _register_find_models(mcp, exposed, [(site, model) for model in hidden])
+    with without_database():
+        built = {item: tools for item in exposed if (tools := _tools_of(item, user)) is not None}
+        exposed = list(built)
+        names = add_derived(mcp, [tool for tools in built.values() for tool in tools])
+        register_beside_tools(mcp, exposed)
+    return names + _register_find_models(mcp, exposed, hidden)
 
 
 def _tools_of(exposed: Exposed, user: Any) -> list[AdminTool] | None:
     try:
-        return [AdminTool.of(exposed, verb, user, offline=True) for verb in exposed.verbs]
+        bound = for_lists(exposed, user)
+        return [AdminTool.of(bound, verb) for verb in exposed.verbs]
     except Exception:
         # One ModelAdmin that cannot be described must not keep the whole server from starting.
         logger.exception("%s gets no tools: its ModelAdmin could not be described", exposed.label)
         return None
 
 
-def _register_find_models(mcp: FastMCP[Any], exposed: list[Exposed], known: list[tuple[Any, Any]]) -> list[str]:
-    own = [tool for tool in mcp._local_provider._components.values() if isinstance(tool, FindModels)]
+def _register_find_models(mcp: FastMCP[Any], exposed: list[Exposed], known: list[Exposed]) -> list[str]:
+    own = [tool for tool in derived_of(mcp).all(Tool) if isinstance(tool, FindModels)]
     if own:
         own[0].add(exposed, known)
         return []
     tool = FindModels.empty()
     tool.add(exposed, known)
-    return add_derived_tools(mcp, [tool])
-
-
-def most_permitted_user() -> Any:
-    """Return a user in memory only, for whom every ModelAdmin shows all it has."""
-    model = get_user_model()
-    user: Any = model()
-    for name in ("is_active", "is_staff", "is_superuser"):
-        if hasattr(model, name):
-            setattr(user, name, True)
-    return user
+    return add_derived(mcp, [tool])

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from fastmcp import FastMCP
 
-from mcp_server.derive.registration import add_derived_tools
+from mcp_server.derive.registration import add_derived
 
 __all__ = ["register_api_tools", "register_viewset_tools"]
 
@@ -24,7 +24,7 @@ def register_api_tools(mcp: FastMCP[Any], urlconf: str | None = None) -> list[st
     from mcp_server.derive.drf.collection import tools_of
     from mcp_server.derive.drf.endpoints import find_endpoints
 
-    return add_derived_tools(mcp, tools_of(find_endpoints(urlconf)))
+    return add_derived(mcp, tools_of(find_endpoints(urlconf)))
 
 
 def register_viewset_tools(
@@ -42,4 +42,4 @@ def register_viewset_tools(
     endpoints = [endpoint for endpoint in find_endpoints(urlconf) if endpoint.callback.cls is view]
     if not endpoints:
         raise ImproperlyConfigured(f"No URL leads to {view.__name__}: register it with a router or a path first.")
-    return add_derived_tools(mcp, tools_of(endpoints, prefix))
+    return add_derived(mcp, tools_of(endpoints, prefix))

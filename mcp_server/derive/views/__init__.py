@@ -6,7 +6,7 @@ from typing import Any
 from django.forms import BaseForm
 from fastmcp import FastMCP
 
-from mcp_server.derive.registration import add_derived_tools
+from mcp_server.derive.registration import add_derived
 from mcp_server.derive.views.routes import find_routes
 from mcp_server.derive.views.tools import Choices, tools_of
 
@@ -32,4 +32,4 @@ def register_view_tools(
     `query` which query parameters it reads, `fields` which attributes of the rows a generic view shows are answered.
     """
     choices = Choices(permissions or {}, forms or {}, query or {}, fields or {})
-    return add_derived_tools(mcp, tools_of(find_routes(urlconf, include, exclude), choices))
+    return add_derived(mcp, tools_of(find_routes(urlconf, include, exclude), choices))

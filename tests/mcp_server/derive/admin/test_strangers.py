@@ -95,3 +95,35 @@ def test_a_form_that_asks_the_database_connects_to_none_at_the_start():
     thread.start()
     thread.join()
     assert found == [None, 0]
+
+
+class UndecidedAdmin(admin.ModelAdmin):
+    def has_view_permission(self, request: Any, obj: Any = None) -> bool:
+        raise LookupError("There is no tenant.")
+
+
+def test_a_model_admin_that_cannot_say_who_may_view_hides_itself_only(caplog):
+    boss = boss_of((Machine, UndecidedAdmin), (Tag, admin.ModelAdmin))
+    assert {"list_tag", "find_models"} <= boss.tools().keys()
+    assert "list_machine" not in boss.tools()
+    assert [item["model"] for item in boss.call("find_models")["models"]] == ["workshop.tag"]
+    assert "There is no tenant." in caplog.text
+
+
+class CopiedAdmin(admin.ModelAdmin):
+    copies = 0
+
+    def __copy__(self) -> Any:
+        type(self).copies += 1
+        copied = type(self).__new__(type(self))
+        vars(copied).update(vars(self))
+        return copied
+
+
+def test_a_model_is_looked_at_once_for_all_its_tools():
+    boss = boss_of((Tag, CopiedAdmin))
+    assert CopiedAdmin.copies <= 2  # for its tools and for the prompts of its actions
+    for _ in ("first", "remembered"):
+        CopiedAdmin.copies = 0
+        assert len(boss.tools()) == 12
+        assert CopiedAdmin.copies == 1
