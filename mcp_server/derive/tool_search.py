@@ -18,6 +18,8 @@ from pydantic_core import to_json
 from mcp_server.permissions import READ_ONLY, PassesOn
 
 MAX_RESULTS = 3
+# Words of a sentence that stand in many tools and say nothing of what is wanted.
+FILLERS = frozenset("a all an and any as at by for from i in is it me my of on one or the this to what with".split())
 
 
 class PassingTool(PassesOn, FunctionTool):
@@ -55,7 +57,7 @@ class DerivedToolSearch(BM25SearchTransform):
         """Return the tool of this name, then those that say most of the words, in their arguments too."""
         by_name = {tool.name: tool for tool in tools}
         spoken = [tool.model_copy(update={"description": words_of(tool), "parameters": {}}) for tool in tools]
-        names = [query.strip(), *(tool.name for tool in await self._search(spoken, singular(query)))]
+        names = [query.strip(), *(tool.name for tool in await self._search(spoken, wanted(query)))]
         return [by_name[name] for name in dict.fromkeys(names) if name in by_name][:MAX_RESULTS]
 
     def _make_call_tool(self) -> Tool:
@@ -92,6 +94,11 @@ def _words_in(schema: Any) -> Iterator[str]:
         yield name
         yield from _words_in(inside)
     yield from _words_in(schema.get("items"))
+
+
+def wanted(query: str) -> str:
+    """Return the words of a query that can tell one tool from another."""
+    return " ".join(word for word in singular(query).split() if word.lower() not in FILLERS)
 
 
 def singular(text: str) -> str:

@@ -94,3 +94,5 @@ def test_words_find_the_tool_that_does_it(server):
     assert "update_product" in found(boss, "change the price of products")
     assert "delete_supplier" in found(boss, "delete suppliers")
     assert "create_order" in found(boss, "new order for quantity of product")
+    # What only fills a sentence finds nothing, as "by" would find adjusted_by.
+    assert "list_stockadjustment" not in found(boss, "change price by percent")
