@@ -19,7 +19,9 @@ from mcp_server.permissions import READ_ONLY, PassesOn
 
 MAX_RESULTS = 3
 # Words of a sentence that stand in many tools and say nothing of what is wanted.
-FILLERS = frozenset("a all an and any as at by for from i in is it me my of on one or the this to what with".split())
+FILLERS = re.compile(
+    r"\b(?:a|all|an|and|any|as|at|by|for|from|i|in|is|it|me|my|of|on|one|or|the|this|to|what|with)\b", re.I
+)
 
 
 class PassingTool(PassesOn, FunctionTool):
@@ -98,7 +100,7 @@ def _words_in(schema: Any) -> Iterator[str]:
 
 def wanted(query: str) -> str:
     """Return the words of a query that can tell one tool from another."""
-    return " ".join(word for word in singular(query).split() if word.lower() not in FILLERS)
+    return FILLERS.sub(" ", singular(query))
 
 
 def singular(text: str) -> str:
