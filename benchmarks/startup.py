@@ -25,14 +25,9 @@ def main() -> None:
         django.setup()
         call_command("migrate", verbosity=0)
         sign_in()
-        built = [build() for _ in range(ROUNDS)]
-        lists = [list_twice(server) for _, server in built]
-    told = {
-        f"tools of {MODELS} models (goal {GOAL})": [seconds for seconds, _ in built],
-        "tools/list, first time": [first for first, _ in lists],
-        "tools/list, again": [again for _, again in lists],
-    }
-    for name, seconds in told.items():
+        rounds = [measure() for _ in range(ROUNDS)]
+    names = (f"tools of {MODELS} models (goal {GOAL})", "tools/list, first time", "tools/list, again")
+    for name, seconds in zip(names, zip(*rounds, strict=True), strict=True):
         print(f"{name}: {statistics.median(seconds):.2f} s of CPU time")
 
 
@@ -43,6 +38,12 @@ def sign_in() -> None:
 
     boss = get_user_model().objects.create_superuser("boss")
     os.environ["MCP_TOKEN"] = str(MCPToken.objects.create(user=boss, name="startup").token)
+
+
+def measure() -> tuple[float, float, float]:
+    """Return the CPU seconds that the tools take to be built, to be listed, and to be listed again."""
+    seconds, server = build()
+    return seconds, *list_twice(server)
 
 
 def build() -> tuple[float, Any]:
