@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 # What the protocol allows in one answer.
 MAX_VALUES = 100
+# Beyond this nobody types; every word of a search costs.
+MAX_TYPED = 500
 REFUSALS = (ToolError, PermissionDenied, Http404, ObjectDoesNotExist)
 
 # What completes arguments of components written by hand, by their name or URI template and the argument's name.
@@ -52,7 +54,7 @@ def register_completion(mcp: FastMCP[Any]) -> None:
         component = await _component(mcp, ref)
         completer = None if component is None else _completer(component, argument.name)
         # No text in a database holds NUL; SQLite takes what stands before it for the whole.
-        if completer is None or "\x00" in argument.value:
+        if completer is None or "\x00" in argument.value or len(argument.value) > MAX_TYPED:
             return nothing()
         ctx = get_context()
         user, token = await get_mcp_user(ctx), await get_mcp_token(ctx)

@@ -17,8 +17,12 @@ def lets_in(rule: Callable[[Any], bool], user: Any, *, read_only: bool) -> bool:
     """
     if not rule(user):
         return False
-    limited = isinstance(user, NarrowedUser) and user._narrowing.access == MCPToken.AccessLevel.LIMITED
-    return read_only or not limited or not rule(powerless(user))
+    return read_only or not is_limited(user) or not rule(powerless(user))
+
+
+def is_limited(user: Any) -> bool:
+    """Tell whether the caller's token has chosen permissions only."""
+    return isinstance(user, NarrowedUser) and user._narrowing.access == MCPToken.AccessLevel.LIMITED
 
 
 def powerless(user: Any) -> Any:

@@ -21,6 +21,7 @@ from mcp_server.derive.admin.rows import alike, identity
 from mcp_server.derive.admin.sidebar import choices_of, own_parameters
 from mcp_server.derive.admin.values import plain
 from mcp_server.derive.admin.writing import transact
+from mcp_server.derive.limited import is_limited
 from mcp_server.permissions import asked_once
 
 MAX_ROWS = 100
@@ -38,7 +39,20 @@ def _offered(bound: Bound) -> dict[str, str]:
     own = bound.admin
     if not own.has_view_or_change_permission(bound.request) or not own.get_actions(bound.request):
         return {}
-    return {str(name): str(label) for name, label in own.get_action_choices(bound.request) if name}
+    actions = own.get_actions(bound.request)
+    choices = {str(name): str(label) for name, label in own.get_action_choices(bound.request) if name}
+    return {name: label for name, label in choices.items() if _may_run(bound, function_of(actions[name]))}
+
+
+def function_of(action: Any) -> Any:
+    """Return an action's function; newer versions of Django have an object with a name for what was a tuple."""
+    return getattr(action, "func", None) or action[0]
+
+
+def _may_run(bound: Bound, function: Any) -> bool:
+    # Nobody said what an action without permissions needs: a limited token that only looks would do all its user can.
+    declared = getattr(function, "allowed_permissions", ())
+    return bool(declared) or not is_limited(bound.user) or bool(bound.admin.has_change_permission(bound.request))
 
 
 def list_actions(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,7 +60,7 @@ def list_actions(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     actions = bound.admin.get_actions(bound.request)
     shown = []
     for name, label in offered(bound).items():
-        function = getattr(actions[name], "func", None) or actions[name][0]
+        function = function_of(actions[name])
         needs = list(getattr(function, "allowed_permissions", ()))
         text = (function.__doc__ or "").strip().partition("\n")[0]
         shown.append(
@@ -131,11 +145,11 @@ class Run:
         """Send the list's action form; a page that only asks leaves nothing behind."""
         bound = self.bound
         bound.request = bound.new_request(method="POST")
-        fill(bound.request.POST, {"action": self.name, "select_across": "0", "index": "0", **data})
-        if data:
-            # A page in between posts its own form, which has no index.
-            del data_of(bound)["index"]
-        fill(bound.request.POST, {ACTION_CHECKBOX_NAME: [str(pk) for pk in self.pks]})
+        # A page in between posts its own form, which has no index.
+        fill(bound.request.POST, data or {"index": "0"})
+        # Last, so that no field of that page runs another action, or this one on other rows than were named.
+        chosen = {"action": self.name, "select_across": "0", ACTION_CHECKBOX_NAME: [str(pk) for pk in self.pks]}
+        fill(bound.request.POST, chosen)
         admin = self._watched()
         using = router.db_for_write(bound.model)
         with transaction.atomic(using=using):
@@ -221,10 +235,6 @@ class Run:
             field = model_field(self.bound.model, name)
             if name in new and old.get(name) != new[name] and not is_clock(field):
                 yield name, [plain(old.get(name), field), plain(new[name], field)]
-
-
-def data_of(bound: Bound) -> Any:
-    return bound.request.POST
 
 
 def _texts(value: Any) -> list[str]:

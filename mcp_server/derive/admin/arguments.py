@@ -1,10 +1,15 @@
 """Checks a call's arguments against the tool's schema and names what is wrong with them."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from mcp_server.derive.admin.refusal import RefusalError
 
+MAX_DEPTH = 64
+MAX_BITS = 1000
+MAX_TERM = 500
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 TYPES: dict[str, Any] = {
     "string": str,
     "integer": int,
@@ -19,10 +24,34 @@ def checked(schema: Mapping[str, Any], arguments: Mapping[str, Any], also: Colle
 
     `also` names arguments that are taken without standing in the schema.
     """
+    if not all(map(is_plain, arguments.values())):
+        raise RefusalError(f"Arguments are Unicode, of numbers below 10^300 and at most {MAX_DEPTH} levels deep.")
     given = {name: value for name, value in arguments.items() if value is not None}
     if wrong := list(_problems(schema, given, also)):
         raise RefusalError(" ".join(wrong[:10]))
     return given
+
+
+def is_plain(value: Any, depth: int = 0) -> bool:
+    """Tell whether a value is of a kind that every field and database can be asked about."""
+    if isinstance(value, str):
+        return value.isascii() or not LONE_SURROGATE.search(value)
+    if isinstance(value, int):
+        return value.bit_length() < MAX_BITS
+    if depth > MAX_DEPTH:
+        return False
+    if isinstance(value, Mapping):
+        return all(is_plain(part, depth + 1) for pair in value.items() for part in pair)
+    return not isinstance(value, list) or all(is_plain(item, depth + 1) for item in value)
+
+
+def term_of(term: str) -> str:
+    """Return what is searched for; raises RefusalError for what no search should be asked."""
+    if "\x00" in term:
+        raise RefusalError("search: NUL characters are not allowed.")
+    if len(term) > MAX_TERM:
+        raise RefusalError(f"search: at most {MAX_TERM} characters.")
+    return term
 
 
 def _problems(schema: Mapping[str, Any], given: Mapping[str, Any], also: Collection[str]) -> Iterator[str]:

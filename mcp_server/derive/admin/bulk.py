@@ -72,6 +72,8 @@ def jobs(bound: Bound, arguments: Mapping[str, Any]) -> list[Job]:
     """Return what is to be done, one job an item; raises RefusalError for a call that fits no operation."""
     operation, items = arguments["operation"], arguments.get("items") or []
     ids, values = arguments.get("ids") or [], arguments.get("values")
+    # A storage cannot roll back: each write has to know that it is a try.
+    dry_run = bool(arguments.get("dry_run"))
     if len(items) + len(ids) > MAX_ITEMS:
         raise RefusalError(f"At most {MAX_ITEMS} rows in one call.")
     if not all(isinstance(item, Mapping) and isinstance(item.get("values", {}), Mapping) for item in items):
@@ -84,15 +86,16 @@ def jobs(bound: Bound, arguments: Mapping[str, Any]) -> list[Job]:
     if operation == "create":
         if ids or values is not None or not items:
             raise RefusalError("create takes items only: a list of the values of each new row.")
-        return [_create(number, item) for number, item in enumerate(items)]
+        return [_create(number, item, dry_run) for number, item in enumerate(items)]
     if operation == "delete":
         if items or values is not None or not ids:
             raise RefusalError("delete takes ids only.")
         return [_delete(ref) for ref in ids]
-    return _updates(bound, ids, values, items)
+    return [_update(ref, changes, dry_run) for ref, changes in _updates(bound, ids, values, items)]
 
 
-def _updates(bound: Bound, ids: list[Any], values: Any, items: list[Any]) -> list[Job]:
+def _updates(bound: Bound, ids: list[Any], values: Any, items: list[Any]) -> list[tuple[Any, Any]]:
+    """Return each row's name with what is to change in it."""
     if bool(ids) != (values is not None) or not (ids or items):
         raise RefusalError("update takes ids with values (the same for all), or items with id and values each.")
     names = ("id", *bound.unique_fields())
@@ -103,7 +106,7 @@ def _updates(bound: Bound, ids: list[Any], values: Any, items: list[Any]) -> lis
     if len(set(known)) < len(known):
         # A relative change of a row named twice, by id and by code, would count twice.
         raise RefusalError("ids: a row is named more than once.")
-    return [_update(ref, changes) for ref, changes in pairs]
+    return pairs
 
 
 def _named(item: Mapping[str, Any]) -> Any:
@@ -119,16 +122,16 @@ def find_known(bound: Bound, refs: list[Any]) -> list[Any]:
         return [] if len(refs) == 1 else [pk for ref in refs for pk in find_known(bound, [ref])]
 
 
-def _create(number: int, values: Mapping[str, Any]) -> Job:
+def _create(number: int, values: Mapping[str, Any], dry_run: bool) -> Job:
     def job(bound: Bound) -> dict[str, Any]:
-        return {"created": named(bound, Write(bound, None, values).save())}
+        return {"created": named(bound, Write(bound, None, values, dry_run=dry_run).save())}
 
     return f"items.{number}", job
 
 
-def _update(ref: Any, values: Mapping[str, Any]) -> Job:
+def _update(ref: Any, values: Mapping[str, Any], dry_run: bool) -> Job:
     def job(bound: Bound) -> dict[str, Any]:
-        return update_row(bound, find(bound, ref), values, dry_run=False)
+        return update_row(bound, find(bound, ref), values, dry_run=dry_run)
 
     return _label(ref), job
 

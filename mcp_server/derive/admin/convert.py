@@ -10,9 +10,10 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import AutocompleteMixin, RelatedFieldWidgetWrapper
-from django.core.exceptions import ValidationError
+from django.core.exceptions import SuspiciousFileOperation, ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.forms.models import ModelChoiceField, ModelMultipleChoiceField
+from django.http.multipartparser import MultiPartParser
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
 
@@ -23,6 +24,9 @@ from mcp_server.derive.secrecy import HIDDEN, with_secrets
 
 # What travels through JSON as base64 has to fit the body a server takes.
 MAX_FILE_BYTES = 2 * 1024 * 1024
+MAX_SELECTED = 1000
+# The rule for names is a method of the parser that asks nothing of it.
+NO_PARSER: Any = None
 RELATIVE = ("multiply", "add")
 NUMBERS = (forms.IntegerField, forms.FloatField, forms.DecimalField)
 NUMBER = 'Give a number with a point and no separators, such as "1299.50".'
@@ -83,6 +87,8 @@ def _keeps_lists(field: Any) -> bool:
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise ValidationError("Give a list; it replaces the whole selection.")
+    if len(value) > MAX_SELECTED:
+        raise ValidationError(f"At most {MAX_SELECTED} at once.")
     return value
 
 
@@ -127,7 +133,8 @@ def _offers(field: Any, key: str, ref: Any) -> bool:
 def _upload(field: Any, value: Any) -> Any:
     if not isinstance(value, Mapping) or set(value) - {"name", "content", "content_type"} or "content" not in value:
         raise ValidationError(UPLOAD)
-    name, text = str(value.get("name", "")), value["content"]
+    # As Django reads the name that a browser sends: the last part of a path, without what cannot be printed.
+    name, text = MultiPartParser.sanitize_file_name(NO_PARSER, str(value.get("name", ""))), value["content"]
     if not name or not isinstance(text, str):
         # A path on the server is text too: only bytes that came with the call are ever stored.
         raise ValidationError(UPLOAD)
@@ -137,7 +144,10 @@ def _upload(field: Any, value: Any) -> Any:
         content = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise ValidationError(f"The content is not base64. {UPLOAD}") from None
-    return SimpleUploadedFile(name, content, str(value.get("content_type", "application/octet-stream")))
+    try:
+        return SimpleUploadedFile(name, content, str(value.get("content_type", "application/octet-stream")))
+    except SuspiciousFileOperation:
+        raise ValidationError(f"{name[:40]!r} is no name of a file.") from None
 
 
 def _json(field: Any, value: Any, current: Any) -> str:
@@ -184,7 +194,7 @@ def _computed(field: Any, change: Mapping[str, Any], current: Any) -> Decimal:
 
 def _decimal(value: Any, sentence: str) -> Decimal:
     try:
-        number = Decimal(str(value)) if not isinstance(value, bool | list | dict) else None
+        number = Decimal(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
     except InvalidOperation:
         number = None
     if number is None or not number.is_finite() or abs(number.adjusted()) > 300:

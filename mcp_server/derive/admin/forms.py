@@ -172,6 +172,11 @@ class Partial:
 
     def _put(self, form: Any, name: str, field: Any) -> None:
         value, html_name = form.mcp_given[name], form.add_prefix(name)
+        known = model_field(form._meta.model, name)
+        if known is not None and known.primary_key and not form.mcp_new and str(value) != str(form.instance.pk):
+            # The admin would write a second row, over whatever row has this key, even one the caller never sees.
+            form.mcp_errors[name] = ValidationError("This is the key of the row and cannot change.")
+            return
         if not form.mcp_new:
             form.mcp_old[name] = shown(form, name)
         try:

@@ -11,6 +11,7 @@ from django.db.models import F, Subquery
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.expressions import RawSQL
 
+from mcp_server.derive.admin.arguments import term_of
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.filters import query_of
 from mcp_server.derive.admin.refusal import RefusalError
@@ -206,6 +207,8 @@ def _order(bound: Bound, names: Sequence[str] | None) -> dict[str, str]:
     if not names:
         return {}
     places, parts = sortable(bound), []
+    if len(names) > max(len(places), 1):
+        raise RefusalError("order: each column once.")
     for name in names:
         bare = name.removeprefix("-")
         if bare not in places:
@@ -220,6 +223,4 @@ def _search(bound: Bound, term: str | None) -> dict[str, str]:
         return {}
     if not bound.admin.get_search_fields(bound.request):
         raise RefusalError(f"search: {bound.opts.verbose_name_plural} cannot be searched. Use filters.")
-    if "\x00" in term:
-        raise RefusalError("search: NUL characters are not allowed.")
-    return {"q": term}
+    return {"q": term_of(term)}

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import ValidationError
 
+from mcp_server.derive.admin.arguments import MAX_TERM
 from mcp_server.derive.admin.bound import Bound, unique_names
 from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.refusal import RefusalError
@@ -49,7 +50,7 @@ def find(bound: Bound, ref: Any) -> Any:
     pk = resolve(queryset, ref, search=bound)
     row = bound.admin.get_object(bound.request, str(pk))
     if row is None:
-        raise _missing(bound.opts, ref)
+        raise missing(bound.opts, ref)
     return row
 
 
@@ -66,7 +67,7 @@ def handed(bound: Bound, row: Any, verb: str) -> tuple[Bound, Any]:
     # That kind's own rules decide which of its rows there are.
     found = other.admin.get_object(other.request, str(row.pk))
     if found is None:
-        raise _missing(other.opts, row.pk)
+        raise missing(other.opts, row.pk)
     return other, found
 
 
@@ -125,7 +126,7 @@ def _by_mapping(queryset: Any, ref: Mapping[str, Any], unique: list[str], search
             field = opts.pk if column == "pk" else opts.get_field(name)
             found = _matches(queryset, column, field, value)
             if len(found) != 1:
-                raise _missing(opts, value, _similar(queryset, value, search))
+                raise missing(opts, value, _similar(queryset, value, search))
             return found[0]
     if isinstance(ref.get("label"), str):
         return _by_label(queryset, ref["label"], search)
@@ -158,6 +159,8 @@ def _key(field: Any, value: Any) -> Any:
 
 def _by_label(queryset: Any, label: str, search: Bound | None) -> Any:
     found: set[Any] = set()
+    if len(label) > MAX_TERM:
+        raise missing(queryset.model._meta, label)
     if search is not None and search.admin.get_search_fields(search.request) and "\x00" not in label:
         rows, _ = search.admin.get_search_results(search.request, queryset, label)
         found = _called(rows, label)
@@ -166,7 +169,7 @@ def _by_label(queryset: Any, label: str, search: Bound | None) -> Any:
     if len(found) > 1:
         raise NoSuchRowError(f"Several {queryset.model._meta.verbose_name_plural} are called {label!r}: give an id.")
     if not found:
-        raise _missing(queryset.model._meta, label, _similar(queryset, label, search))
+        raise missing(queryset.model._meta, label, _similar(queryset, label, search))
     return found.pop()
 
 
@@ -184,7 +187,7 @@ def _called(rows: Any, label: str) -> set[Any]:
     return {row.pk for row in rows[:MAX_LABELS] if label_of(row) == label}
 
 
-def _missing(opts: Any, ref: Any, similar: Iterable[str] = ()) -> NoSuchRowError:
+def missing(opts: Any, ref: Any, similar: Iterable[str] = ()) -> NoSuchRowError:
     named = ref if isinstance(ref, int) else repr(ref)[:80]
     hint = f"Similar: {', '.join(similar)}." if similar else "Give its id, a unique field or its label."
     return NoSuchRowError(f"You see no {opts.verbose_name} {named}. {hint}")

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import CharField, Q
 from django.utils import translation
 
+from mcp_server.derive.admin.arguments import term_of
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.filters import field_filters
 from mcp_server.derive.admin.inlines import formsets_of, inlines_of, read_inlines, viewable_inlines
@@ -178,9 +179,7 @@ def _changes(shown: Mapping[str, set[str]], message: str) -> Iterator[tuple[str,
 def autocomplete(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer the autocomplete tool: rows of this model, or values for one of its foreign keys."""
     other: Bound | None
-    term, (offset, limit) = arguments.get("search", ""), page_of(arguments)
-    if "\x00" in term:
-        raise RefusalError("search: NUL characters are not allowed.")
+    term, (offset, limit) = term_of(arguments.get("search", "")), page_of(arguments)
     field = arguments.get("field")
     if field is None:
         other, rows = bound, _searched(bound, bound.admin.get_queryset(bound.request), term)

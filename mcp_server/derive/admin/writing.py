@@ -29,7 +29,7 @@ from mcp_server.derive.admin.convert import is_relative
 from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.forms import Partial
 from mcp_server.derive.admin.inlines import formsets_of, inlines_of
-from mcp_server.derive.admin.lookup import find_row, handed
+from mcp_server.derive.admin.lookup import find_row, handed, missing
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import identity, named
@@ -66,12 +66,19 @@ def transact(bound: Bound, work: Callable[[], R], *, dry_run: bool = False) -> R
     except (ProtectedError, RestrictedError) as error:
         raise RefusalError(blocked_text(error)) from error
     except DatabaseError as error:
-        # What the database said names tables and values: that is for the log.
-        logger.info("The database refused a write of %s", bound.opts.label, exc_info=True)
+        # What the database said repeats the row's values, secrets among them: the log has which rule was broken.
+        logger.info("The database refused a write of %s: %s", bound.opts.label, rule_broken(error))
         raise RefusalError(
             f"The database refused this {bound.opts.verbose_name}: it breaks a rule, such as a value that must be "
             "unique or in range. Nothing was changed."
         ) from error
+
+
+def rule_broken(error: DatabaseError) -> str:
+    """Return the kind of a database's refusal and, where its driver tells them apart from values, its code and rule."""
+    cause: Any = error.__cause__
+    rule = getattr(getattr(cause, "diag", None), "constraint_name", None)
+    return " ".join(str(part) for part in (type(error).__name__, getattr(cause, "sqlstate", None), rule) if part)
 
 
 def blocked_text(error: Any) -> str:
@@ -110,7 +117,7 @@ def update(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def update_row(bound: Bound, row: Any, values: Mapping[str, Any], *, dry_run: bool) -> dict[str, Any]:
     bound, row = handed(bound, row, "update")
-    if any(map(is_relative, values.values())):
+    if _has_relative(values):
         row = locked(bound, row)
     write = Write(bound, row, values, dry_run=dry_run)
     before = identity(row)
@@ -120,11 +127,20 @@ def update_row(bound: Bound, row: Any, values: Mapping[str, Any], *, dry_run: bo
     return answer if changed else answer | {"note": "Nothing changed: these were the values already."}
 
 
+def _has_relative(values: Mapping[str, Any]) -> bool:
+    """Tell whether a value of the row, or of a row of its inlines, is to change by what it is."""
+    inlines = [item for rows in values.values() if isinstance(rows, list) for item in rows if isinstance(item, Mapping)]
+    return any(is_relative(value) for given in (values, *inlines) for value in given.values())
+
+
 def locked(bound: Bound, row: Any) -> Any:
     """Return the row as it is behind a lock, so that two relative changes at once both count."""
     rows = bound.model._base_manager.using(router.db_for_write(bound.model)).select_for_update()
     list(rows.filter(pk=row.pk).values_list("pk"))
-    return bound.admin.get_object(bound.request, str(row.pk)) or row
+    if (now := bound.admin.get_object(bound.request, str(row.pk))) is None:
+        # Meanwhile it left what this caller sees.
+        raise missing(bound.opts, row.pk)
+    return now
 
 
 class Write:

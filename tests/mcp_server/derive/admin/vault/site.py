@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
 from django.db.models import F
+from django.http import HttpResponse
 
 from tests.mcp_server.derive.admin.vault.models import Case, Client, Step
 
@@ -59,7 +60,7 @@ class CaseAdmin(Own):
     fields = ["title", "code", "owner", "client", "bank", "fee", "margin", "ratio", "frozen", "sealed", "extra", "scan"]
     raw_id_fields = ["owner"]
     inlines = [StepInline]
-    actions = ["shred", "stamp"]
+    actions = ["shred", "stamp", "retitle"]
 
     def get_fields(self, request: Any, obj: Case | None = None) -> Any:
         return [name for name in self.fields or () if name != "margin" or request.user.is_superuser]
@@ -85,6 +86,14 @@ class CaseAdmin(Own):
     @admin.action(description="Stamp", permissions=["view"])
     def stamp(self, request: Any, queryset: Any) -> None:
         self.message_user(request, f"{queryset.count()} stamped")
+
+    @admin.action(description="Give a title", permissions=["change"])
+    def retitle(self, request: Any, queryset: Any) -> HttpResponse | None:
+        if "title" in request.POST:
+            queryset.update(title=request.POST["title"])
+            return None
+        fields = "".join(f'<input name="{name}">' for name in ("title", "select_across", "action"))
+        return HttpResponse(f'<form method="post">{fields}<input type="submit" name="go"></form>')
 
 
 site.register(User, UserAdmin)
