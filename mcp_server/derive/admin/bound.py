@@ -142,7 +142,8 @@ class Bound:
         if admin.fieldsets or admin.fields:
             fields = flatten_fieldsets(admin.fieldsets) if admin.fieldsets else admin.fields
             return set(self.visible(fields, admin.exclude or ()))
-        return set(self.detail())
+        # The form is asked for what is read-only in it, which a hook may take from the row.
+        return self._declared_by_hooks()
 
     def on_sample(self, ask: Callable[[Any], R], otherwise: R) -> R:
         """Ask about the form of a row that is not known yet: with an empty one, or where hooks need more, with none."""

@@ -112,10 +112,13 @@ class PartialFormSet:
 
     mcp: "Partial"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    @cached_property
+    def management_form(self) -> Any:
+        # Asked for before anything else that was posted, perhaps by the project's own __init__.
+        formset: Any = super()
         if self.is_bound:  # type: ignore[attr-defined]
             self.mcp.fill_formset(self)
+        return formset.management_form
 
     def add_fields(self, form: Any, index: int | None) -> None:
         if form.is_bound and not isinstance(form, PartialForm):

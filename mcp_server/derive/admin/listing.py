@@ -144,10 +144,15 @@ def chosen_columns(bound: Bound, names: Sequence[str] | None) -> dict[str, Any]:
     if names is None:
         return columns
     # The form is only asked for where the list's own columns are not enough.
-    allowed = columns if {"id", "label", *columns} >= set(names) else bound.detail() | columns
+    allowed = columns if {"id", "label", *columns} >= set(names) else _detail(bound) | columns
     if unknown := [name for name in names if name not in allowed and name not in ("id", "label")]:
         raise RefusalError(f"fields: {', '.join(unknown)[:80]} cannot be read. Allowed: {', '.join(allowed)}.")
     return {name: allowed[name] for name in names if name in allowed}
+
+
+def _detail(bound: Bound) -> dict[str, Any]:
+    nothing: dict[str, Any] = {}
+    return bound.on_sample(bound.detail, nothing)
 
 
 def sortable(bound: Bound) -> dict[str, int]:

@@ -80,13 +80,14 @@ def check_applied(bound: Bound, changelist: Any, given: Mapping[str, Any]) -> No
     asked = {name: spec for spec in changelist.filter_specs for name in parameters_of(spec) if name in given}
     for name, spec in asked.items():
         known = choices_of(spec)
-        if str(given[name]) not in known and isinstance(spec, builtin.SimpleListFilter) and _ignored(bound, spec):
+        if str(given[name]) not in known and _is_own(type(spec)) and _ignored(bound, spec):
             raise RefusalError(f"filters: {name}: use one of: {', '.join(known) or 'what the filter knows'}.")
 
 
 def _ignored(bound: Bound, spec: Any) -> bool:
     """Tell whether a filter does with this value what it does without one."""
-    idle = spec_of(bound, type(spec))
+    path = getattr(spec, "field_path", None)
+    idle = spec_of(bound, (path, type(spec)) if path else type(spec))
     return _sql(bound, spec) == _sql(bound, idle)
 
 
