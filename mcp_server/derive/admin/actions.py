@@ -11,6 +11,7 @@ from django.db import router, transaction
 
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.changes import is_clock, stored
+from mcp_server.derive.admin.deleting import in_the_way
 from mcp_server.derive.admin.listing import changelist
 from mcp_server.derive.admin.lookup import find_pks
 from mcp_server.derive.admin.pages import Form, Page
@@ -116,8 +117,9 @@ class Run:
         elif given:
             raise RefusalError("parameters: this action takes none.")
         if page is not None and self.name == DELETE_SELECTED:
-            # Without a button to press, the admin's own page says why the rows stay.
-            raise PermissionDenied(page.text)
+            # Without a button to press, the admin's own page names all that is in the way; counted it is shorter.
+            _, _, lacking, protected = self.bound.admin.get_deleted_objects(rows, self.bound.request)
+            raise PermissionDenied(" ".join(in_the_way(self.bound, rows, lacking, protected)) or page.text)
         return self._done(response, named, before, page)
 
     def _rows(self) -> list[Any]:

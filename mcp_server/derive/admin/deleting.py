@@ -1,7 +1,7 @@
 """Deletes a row through the admin's own delete view, and says beforehand what would go with it."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from typing import Any
 
@@ -19,6 +19,7 @@ from mcp_server.derive.admin.values import text_of
 from mcp_server.derive.admin.writing import refused, response, transact
 
 MAX_NAMED = 20
+MAX_BARRED = 5
 
 
 def delete(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,9 +37,8 @@ def delete_row(bound: Bound, row: Any) -> dict[str, Any]:
     bound.request = bound.new_request("delete", quote(row.pk), method="POST")
     fill(bound.request.POST, {"post": "yes"})
     nested, counts, lacking, protected = admin.get_deleted_objects([row], bound.request)
-    allowed = admin.has_delete_permission(bound.request, row)
-    if not allowed or lacking or protected:
-        raise PermissionDenied(" ".join(_verdict(bound, row, allowed, lacking, protected)))
+    if verdict := " ".join(in_the_way(bound, [row], lacking, protected)):
+        raise PermissionDenied(verdict)
     # Collected once: the view would walk over all related rows again.
     admin.get_deleted_objects = lambda objs, request: (nested, counts, lacking, protected)
     admin.get_object = lambda request, object_id, from_field=None: row
@@ -58,17 +58,18 @@ def delete_row(bound: Bound, row: Any) -> dict[str, Any]:
     return answer | ({"with_it": with_it[:MAX_NAMED]} if with_it else {})
 
 
-def _verdict(bound: Bound, row: Any, allowed: bool, lacking: Any, protected: Any) -> Iterator[str]:
-    """Yield everything that stands in the way, so that nobody has to try again to learn the rest."""
-    if not allowed:
-        yield refused(bound, row, "delete")
+def in_the_way(bound: Bound, rows: Sequence[Any], lacking: Any, protected: Any) -> Iterator[str]:
+    """Yield everything that keeps the rows from being deleted, so that nobody has to try again to learn the rest."""
+    barred = [row for row in rows if not bound.admin.has_delete_permission(bound.request, row)]
+    yield from dict.fromkeys(refused(bound, row, "delete") for row in barred[:MAX_BARRED])
     if protected:
         named = [text_of(str(item)) for item in protected]
         counts = Counter(name.partition(":")[0].lower() for name in named)
         counted = ", ".join(f"{number} x {kind}" for kind, number in sorted(counts.items()))
         more = ", …" if len(named) > 3 else ""
-        yield f"{row} cannot be deleted, because of protected rows: {counted} ({'; '.join(named[:3])}{more})."
-    if others := sorted({str(name) for name in lacking} - ({str(bound.opts.verbose_name)} if not allowed else set())):
+        which = str(rows[0]) if len(rows) == 1 else f"These {bound.opts.verbose_name_plural}"
+        yield f"{which} cannot be deleted, because of protected rows: {counted} ({'; '.join(named[:3])}{more})."
+    if others := sorted({str(name) for name in lacking} - ({str(bound.opts.verbose_name)} if barred else set())):
         yield f"Your user may not delete what would go with it: {', '.join(others)}."
 
 

@@ -134,6 +134,9 @@ def test_blocking_rows_are_counted_and_relation_tables_are_not_named_row_by_row(
     product.tags.add(eco)
     make_product("SKU0044")
     assert "2 x product (Product: " in boss.refused("delete_category", id="Desks")
+    sofas = Category.objects.create(name="Sofas", slug="sofas")
+    text = boss.refused("action_category", action="delete_selected", ids=["Desks", sofas.pk], confirm=True)
+    assert text.startswith("These categories cannot be deleted, because of protected rows: 2 x product (")
     answer = boss.call("delete_tag", id="eco", dry_run=True)
     assert answer["rows"] == {"tags": 1, "product-tag relationships": 1}
     assert "with_it" not in answer
