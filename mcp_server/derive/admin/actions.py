@@ -8,6 +8,8 @@ from typing import Any
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db import router, transaction
+from django.http import QueryDict
+from django.urls import Resolver404, resolve
 
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.changes import is_clock, stored
@@ -16,7 +18,7 @@ from mcp_server.derive.admin.listing import changelist
 from mcp_server.derive.admin.lookup import find_pks
 from mcp_server.derive.admin.pages import Form, Page
 from mcp_server.derive.admin.refusal import RefusalError
-from mcp_server.derive.admin.request import fill
+from mcp_server.derive.admin.request import AdminRequest, admin_path, fill
 from mcp_server.derive.admin.responses import failure_of, file_result, is_file, is_question, page_of
 from mcp_server.derive.admin.rows import alike, identity
 from mcp_server.derive.admin.sidebar import choices_of, own_parameters
@@ -93,6 +95,23 @@ def told_after(bound: Bound, answer: dict[str, Any], *, dry_run: bool) -> dict[s
     return answer | ({"dry_run": True} if dry_run else {})
 
 
+def post_to(bound: Bound, address: str, data: Mapping[str, Any]) -> Any:
+    """Send a page's form to the address it names, which must be another page of the same ModelAdmin."""
+    path, _, query = address.partition("?")
+    home = admin_path(bound.site, bound.model, "changelist")
+    try:
+        match = resolve(path) if home != "/" and path.startswith(home) else None
+    except Resolver404:
+        match = None
+    if match is None or bound.site.name not in match.namespaces:
+        raise RefusalError(f"The action's page sends its form to {path}, where no tool goes.")
+    bound.request = AdminRequest(path, user=bound.user, origin=bound.origin, method="POST")
+    bound.request.GET.update(QueryDict(query))
+    fill(bound.request.POST, data)
+    # Through the site's own wrapper, which asks again whether the caller gets in.
+    return match.func(bound.request, *match.args, **match.kwargs)
+
+
 class Run:
     """One run of one action over named rows."""
 
@@ -141,7 +160,9 @@ class Run:
         if form.button:
             data[form.button[0]] = [form.button[1]]
         data |= {name: _texts(value) for name, value in given.items()}
-        return self._post(data, keep=True)
+        if form.action.partition("?")[0] in ("", ".", self.bound.request.path):
+            return self._post(data, keep=True)
+        return self._answered(post_to(self.bound, form.action, data))
 
     def _post(self, data: Mapping[str, Any], *, keep: bool) -> Any:
         """Send the list's action form; a page that only asks leaves nothing behind."""
@@ -160,6 +181,9 @@ class Run:
                 transaction.set_rollback(True, using=using)
         if response is None:
             raise RefusalError(" ".join(bound.request.messages(marked=False)) or "The action did not run.")
+        return self._answered(response)
+
+    def _answered(self, response: Any) -> Any:
         if response.status_code >= 400:
             raise RefusalError(f"{self.label}: {failure_of(response)}")
         return response

@@ -23,6 +23,8 @@ class Form:
     asks: dict[str, dict[str, Any]] = field(default_factory=dict)
     button: tuple[str, str] | None = None
     method: str = "get"
+    # Where it goes; empty for the address of the page itself.
+    action: str = ""
 
 
 @dataclass
@@ -59,7 +61,7 @@ class _Reader(HTMLParser):
         if tag not in VOID:
             self.stack.append((tag, silent, is_error))
         if tag == "form" and not silent:
-            self.form = Form(method=given.get("method", "get").lower())
+            self.form = Form(method=given.get("method", "get").lower(), action=given.get("action", ""))
             self.forms.append(self.form)
         elif self.form is not None and (name := given.get("name")):
             self._control(tag, name, given)
@@ -80,6 +82,8 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.area and self.form is not None:
             self.form.data[self.area] = [self.form.data.get(self.area, [""])[0] + data]
+        if self.form is not None and self.select and (label := " ".join(data.split())):
+            self._label(self.form.asks[self.select], label)
         if self._silent() or self.select or self.area:
             return
         self.texts.append(data)
@@ -114,6 +118,11 @@ class _Reader(HTMLParser):
         form.asks.setdefault(name, {"type": kind, "enum": []})["enum"].append(value)
         if "checked" in given:
             form.data.setdefault(name, []).append(value)
+
+    def _label(self, asked: dict[str, Any], label: str) -> None:
+        value = asked["enum"][-1] if asked["enum"] else ""
+        if value and value != label:
+            asked.setdefault("labels", {}).setdefault(value, label)
 
     def _option(self, given: dict[str, str]) -> None:
         if self.form is None or self.select is None:

@@ -3,9 +3,18 @@
 from typing import Any
 
 import pytest
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.forms import BaseInlineFormSet
+from django.http import HttpResponse
+from django.urls import path
+from django.utils.html import format_html
 
+from mcp_server.derive.admin import register_admin_tools
+from mcp_server.server import create_server
+from tests.factories import make_user
+from tests.mcp_server.derive.admin.conftest import Caller
 from tests.mcp_server.derive.admin.test_strangers import boss_of
 from tests.mcp_server.derive.admin.workshop.models import Machine, Part, Tag
 
@@ -96,3 +105,71 @@ def test_read_only_fields_that_are_taken_from_the_row_are_asked_of_a_row():
     assert boss.call("describe_tag")["read_only"] == ["id", "name"]
     assert boss.call("list_tag", fields=["name"])["rows"] == [{"id": tag.pk, "label": "loud", "name": "loud"}]
     assert boss.call("get_tag", id="loud")["name"] == "loud"
+
+
+class ExportForm(forms.Form):
+    format = forms.ChoiceField(choices=[("0", "csv"), ("1", "xlsx")])
+    items = forms.CharField(widget=forms.HiddenInput)
+
+
+class ExportAdmin(admin.ModelAdmin):
+    """Its action shows a form that goes to a page of its own, which answers with a file."""
+
+    actions = ["export", "leave"]
+
+    def get_urls(self) -> Any:
+        return [path("export/", self.admin_site.admin_view(self.made), name="made"), *super().get_urls()]
+
+    def made(self, request: Any) -> Any:
+        if not request.user.has_perm("workshop.change_tag"):
+            raise PermissionDenied
+        form = ExportForm(request.POST)
+        if not form.is_valid():
+            return self.page(form, request.path)
+        text = ",".join(Tag.objects.filter(pk__in=form.cleaned_data["items"].split()).values_list("name", flat=True))
+        return HttpResponse(text, "text/csv", headers={"Content-Disposition": 'attachment; filename="tags.csv"'})
+
+    def export(self, request: Any, queryset: Any) -> Any:
+        items = " ".join(str(tag.pk) for tag in queryset)
+        return self.page(ExportForm(initial={"items": items}), "/exporting/workshop/tag/export/?kind=tags")
+
+    def leave(self, request: Any, queryset: Any) -> Any:
+        return self.page(ExportForm(), "/exporting/workshop/machine/add/")
+
+    def page(self, form: forms.Form, address: str) -> Any:
+        return HttpResponse(format_html('<form method="post" action="{}">{}<button></form>', address, form.as_p()))
+
+
+exporting = admin.AdminSite(name="exporting")
+exporting.register(Tag, ExportAdmin)
+exporting.register(Machine)
+urlpatterns = [path("exporting/", exporting.urls)]
+
+
+@pytest.fixture
+def exported():
+    mcp = create_server()
+    register_admin_tools(mcp, exporting)
+    for name in ("loud", "new", "old"):
+        Tag.objects.create(name=name)
+    return mcp
+
+
+@pytest.mark.urls(__name__)
+def test_an_actions_form_goes_where_its_page_sends_it(exported):
+    boss = Caller(exported, make_user("boss", superuser=True))
+    asked = boss.call("action_tag", action="export", ids=["loud", "old"])
+    assert asked["parameters"]["format"]["labels"] == {"0": "csv", "1": "xlsx"}
+    refusal = boss.refused("action_tag", action="export", ids=["loud"], confirm=True, parameters={"format": "7"})
+    assert "format: Select a valid choice" in refusal
+    done = boss.result("action_tag", action="export", ids=["loud", "old"], confirm=True, parameters={"format": "0"})
+    assert done.content[1].resource.text == "loud,old"
+    assert done.structured_content["file"] == "tags.csv"
+    refusal = boss.refused("action_tag", action="leave", ids=["loud"], confirm=True)
+    assert "/exporting/workshop/machine/add/, where no tool goes" in refusal
+
+
+@pytest.mark.urls(__name__)
+def test_the_page_an_actions_form_goes_to_asks_for_its_own_permission(exported):
+    viewer = Caller(exported, make_user("vi", "workshop.view_tag", staff=True))
+    assert "may not" in viewer.refused("action_tag", action="export", ids=["loud"], confirm=True)
