@@ -6,10 +6,10 @@ Streamable HTTP with sessions), call `resources/subscribe`.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from django.db import models
 from fastmcp import FastMCP
@@ -62,6 +62,17 @@ def rows_of(model: type[models.Model], key: str | None = None) -> Watched:
     return [(part._meta.db_table, key) for part in stored if not part._meta.proxy] or [(model._meta.db_table, key)]
 
 
+@runtime_checkable
+class KnowsRows(Protocol):
+    """A kind of resource that can say of many at once who may read them; asked on a database thread."""
+
+    def readable(self, user: Any, uris: Collection[str]) -> set[str]:
+        """Return those of the resources that this user could read now."""
+
+    def ended(self, uris: Collection[str]) -> set[str]:
+        """Return those of the resources whose rows are no more."""
+
+
 @dataclass(eq=False)
 class Subscriber:
     """Someone who wants to know, and the token they came with."""
@@ -69,6 +80,8 @@ class Subscriber:
     token: MCPToken | None
     send: Callable[[str], Awaitable[None]]
     watched: dict[str, list[tuple[str, str | None]]] = field(default_factory=dict)
+    # Resources they could read once: what happens to them now, their end included, is no news for them.
+    lost: set[str] = field(default_factory=set)
 
     def add(self, *uris: str) -> None:
         """Note what these resources are made of; may run queries."""
@@ -81,6 +94,9 @@ class Subscriber:
         return [uri for uri, watched in rows if any(change.touches(table, key) for table, key in watched)]
 
 
+Notice = tuple[Subscriber, str]
+
+
 class Subscriptions:
     """The subscribers of one server in this process."""
 
@@ -88,8 +104,8 @@ class Subscriptions:
         self._server = server
         self._subscribers: set[Subscriber] = set()
         self._streams: set[ListenHandler] = set()
-        self._due: asyncio.Queue[tuple[Subscriber, str]] = asyncio.Queue()
-        self._pending: set[tuple[Subscriber, str]] = set()
+        self._due: asyncio.Queue[Notice] = asyncio.Queue()
+        self._pending: set[Notice] = set()
         handle = server._mcp_server.add_request_handler
         handle("subscriptions/listen", SubscriptionsListenRequestParams, self.listen)
         handle("resources/subscribe", SubscribeRequestParams, self.subscribe)
@@ -156,6 +172,7 @@ class Subscriptions:
         subscriber: Subscriber | None = ctx.session._connection.state.get("mcp_subscriber")
         if subscriber is not None:
             subscriber.watched.pop(str(params.uri), None)
+            subscriber.lost.discard(str(params.uri))
         return EmptyResult()
 
     @contextmanager
@@ -176,10 +193,6 @@ class Subscriptions:
             return False
         return True
 
-    async def _may_still_see(self, token: MCPToken | None, uri: str) -> bool:
-        component = await self._server.get_resource(uri) or await self._server.get_resource_template(uri)
-        return component is not None and await in_database(_allows, token, component)
-
     def _on_change(self, change: Change) -> None:
         for subscriber in self._subscribers:
             for uri in subscriber.touched_by(change):
@@ -190,23 +203,60 @@ class Subscriptions:
 
     async def _deliver_for_ever(self) -> None:
         while True:
-            subscriber, uri = await self._due.get()
-            self._pending.discard((subscriber, uri))
+            due = [await self._due.get()]
+            while not self._due.empty():
+                due.append(self._due.get_nowait())
+            self._pending.difference_update(due)
             try:
-                if subscriber in self._subscribers and await self._may_still_see(subscriber.token, uri):
-                    await subscriber.send(uri)
+                groups = await self._grouped(due)
             except Exception:
-                logger.exception("A subscriber could not be told that a resource changed")
+                logger.exception("Subscribers could not be told that resources changed")
+                continue
+            for token, component, notices in groups:
+                try:
+                    await self._deliver(token, component, notices)
+                except Exception:
+                    logger.exception("A subscriber could not be told that a resource changed")
+
+    async def _grouped(self, due: Iterable[Notice]) -> list[tuple[MCPToken | None, FastMCPComponent, list[Notice]]]:
+        """Return the notices by token and kind of resource: each is asked about once, whatever changed meanwhile."""
+        groups: dict[Any, tuple[MCPToken | None, FastMCPComponent, list[Notice]]] = {}
+        for subscriber, uri in due:
+            component = await self._server.get_resource(uri) or await self._server.get_resource_template(uri)
+            if component is not None:
+                token = subscriber.token
+                key = (token and token.pk, component.key)
+                groups.setdefault(key, (token, component, []))[2].append((subscriber, uri))
+        return list(groups.values())
+
+    async def _deliver(self, token: MCPToken | None, component: FastMCPComponent, notices: list[Notice]) -> None:
+        readable, ended = await in_database(_fate, token, component, {uri for _, uri in notices})
+        for subscriber, uri in notices:
+            if uri in readable:
+                subscriber.lost.discard(uri)
+            elif uri not in ended:
+                subscriber.lost.add(uri)
+            if uri not in subscriber.lost and subscriber in self._subscribers:
+                await subscriber.send(uri)
 
 
-def _allows(token: MCPToken | None, component: FastMCPComponent) -> bool:
-    """Tell whether a stream opened with this token may still hear of this: it outlives no revocation."""
-    if token is None:
-        return may_use(component, None, None)
-    fresh = MCPToken.objects.select_related("user").filter(pk=token.pk).first()
-    if fresh is None or not fresh.is_valid or not getattr(fresh.user, "is_active", True):
-        return False
-    return may_use(component, narrow_user(fresh.user, fresh), fresh)
+def _fate(token: MCPToken | None, component: FastMCPComponent, uris: set[str]) -> tuple[set[str], set[str]]:
+    """Return which resources a stream opened with this token could read now, and which nobody can any more.
+
+    It outlives no revocation: without the token, or the right to this kind of resource, there are neither.
+    """
+    user = None
+    if token is not None:
+        fresh = MCPToken.objects.select_related("user").filter(pk=token.pk).first()
+        if fresh is None or not fresh.is_valid or not getattr(fresh.user, "is_active", True):
+            return set(), set()
+        user, token = narrow_user(fresh.user, fresh), fresh
+    if not may_use(component, user, token):
+        return set(), set()
+    if not isinstance(component, KnowsRows):
+        return uris, set()
+    readable = component.readable(user, uris)
+    return readable, component.ended(uris - readable) if uris - readable else set()
 
 
 def _on_loop(loop: asyncio.AbstractEventLoop, function: Callable[[Change], None], change: Change) -> None:

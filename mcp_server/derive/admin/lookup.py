@@ -78,7 +78,7 @@ def is_key(field: Any, ref: Any) -> bool:
     kind = field.get_internal_type()
     if isinstance(ref, int) and not isinstance(ref, bool):
         return kind.endswith(("AutoField", "IntegerField")) and abs(ref) < 2**63
-    return isinstance(ref, str) and kind == "UUIDField" and _key(field, ref) is not None
+    return isinstance(ref, str) and kind == "UUIDField" and key_of(field, ref) is not None
 
 
 def find_pks(bound: Bound, refs: Iterable[Any]) -> list[Any]:
@@ -87,11 +87,11 @@ def find_pks(bound: Bound, refs: Iterable[Any]) -> list[Any]:
     queryset = bound.admin.get_queryset(bound.request)
     if not bound.opens(None):
         return [find(bound, ref).pk for ref in refs]
-    keys = [key for key in (_key(bound.opts.pk, ref) for ref in refs) if key is not None]
+    keys = [key for key in (key_of(bound.opts.pk, ref) for ref in refs) if key is not None]
     known = set(queryset.filter(pk__in=keys).order_by().values_list("pk", flat=True)) if keys else set()
     found = []
     for ref in refs:
-        key = _key(bound.opts.pk, ref)
+        key = key_of(bound.opts.pk, ref)
         found.append(key if key in known else resolve(queryset, ref, search=bound))
     return found
 
@@ -134,13 +134,13 @@ def _by_mapping(queryset: Any, ref: Mapping[str, Any], unique: list[str], search
 
 
 def _matches(queryset: Any, column: str, field: Any, value: Any) -> list[Any]:
-    key = _key(field, value)
+    key = key_of(field, value)
     if key is None:
         return []
     return list(queryset.filter(**{column: key}).order_by().values_list("pk", flat=True).distinct()[:2])
 
 
-def _key(field: Any, value: Any) -> Any:
+def key_of(field: Any, value: Any) -> Any:
     """Return the value as the field has it, or None where it can be none of its values."""
     if isinstance(value, Mapping):
         value = value.get("id")

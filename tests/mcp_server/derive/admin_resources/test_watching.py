@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.db.backends.signals import connection_created
 from django.db.models import F
 from django.test import Client as Browser
 from django.urls import reverse
@@ -20,10 +21,12 @@ from starlette.applications import Starlette
 
 from mcp_server.asgi import build_app
 from mcp_server.derive.admin import register_admin_tools
+from mcp_server.orm import database_threads
 from mcp_server.resources import register_resources
 from mcp_server.server import create_server
 from mcp_server.subscriptions import _watched
 from shop import services
+from shop.admin import OrderAdmin
 from shop.models import Category, Order, OrderLine, Product, Supplier
 from tests.factories import make_order, make_product, make_user
 from tests.mcp_server.clients import mcp_client, running
@@ -220,3 +223,75 @@ async def test_what_the_caller_may_not_read_is_not_honoured(app: Starlette, boss
         assert subscription.honored.resource_subscriptions == [mine]
         await sync_to_async(services.cancel_order)(user=clerk, order=await Order.objects.aget(pk=own.pk))
         assert await told(subscription) == mine
+
+
+async def nothing_told(subscription: Subscription, marker: Callable[[], Any], uri: str) -> None:
+    """The next thing heard is the marker's: what happened before it was no news."""
+    await marker()
+    assert await told(subscription) == uri
+
+
+async def test_a_row_that_left_the_callers_sight_is_no_news(app: Starlette, boss: User) -> None:
+    clerk = await sync_to_async(make_user)("clerk", *FULL, staff=True)
+    orders = [await sync_to_async(make_order)(clerk) for _ in range(3)]
+    kept, lost, deleted = (f"django://shop.order/{order.pk}" for order in orders)
+    rows = Order.objects.filter(pk=orders[1].pk)
+    async with listening(app, clerk, kept, lost, deleted) as (_, subscription):
+
+        async def marker() -> None:
+            await Order.objects.filter(pk=orders[0].pk).aupdate(note="Marker")
+
+        await rows.aupdate(owner=boss)
+        await nothing_told(subscription, marker, kept)
+        await rows.aupdate(note="None of the clerk's business")
+        await nothing_told(subscription, marker, kept)
+        # Back in sight it is news again; then lost once more, and its end is nobody else's.
+        await rows.aupdate(owner=clerk)
+        assert await told(subscription) == lost
+        await rows.aupdate(owner=boss)
+        await nothing_told(subscription, marker, kept)
+        await rows.adelete()
+        await nothing_told(subscription, marker, kept)
+        # The end of a row in sight is.
+        await Order.objects.filter(pk=orders[2].pk).adelete()
+        assert await told(subscription) == deleted
+
+
+async def test_many_changes_for_one_caller_cost_few_queries(app: Starlette, boss: User) -> None:
+    orders = [await sync_to_async(make_order)(boss) for _ in range(9)]
+    uris = [f"django://shop.order/{order.pk}" for order in orders]
+    queries: list[str] = []
+
+    def count(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        queries.append(sql)
+        return execute(sql, params, many, context)
+
+    async with listening(app, boss, *uris) as (_, subscription):
+
+        def watch_new_connections(connection: Any, **kwargs: Any) -> None:
+            connection.execute_wrappers.append(count)
+
+        database_threads.close()
+        connection_created.connect(watch_new_connections)
+        try:
+            await Order.objects.aupdate(note="Stock-taking")
+            assert {await told(subscription) for _ in uris} == set(uris)
+        finally:
+            connection_created.disconnect(watch_new_connections)
+            database_threads.close()
+    selects = [sql for sql in queries if sql.startswith("SELECT")]
+    assert 1 <= len(selects) <= 8, selects
+
+
+async def test_a_rule_that_fails_tells_nobody(app: Starlette, boss: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    clerk = await sync_to_async(make_user)("clerk", *FULL, staff=True)
+    order = await sync_to_async(make_order)(clerk)
+    product = await sync_to_async(uri_of)("SKU0043")
+    async with listening(app, clerk, f"django://shop.order/{order.pk}", product) as (client, subscription):
+
+        def broken(self: Any, request: Any) -> Any:
+            raise RuntimeError("no scope today")
+
+        monkeypatch.setattr(OrderAdmin, "get_queryset", broken)
+        await Order.objects.filter(pk=order.pk).aupdate(note="Anything")
+        await nothing_told(subscription, lambda: save(client), product)
