@@ -22,8 +22,8 @@ from mcp_server.derive.admin.request import AdminRequest, admin_path, fill
 from mcp_server.derive.admin.responses import failure_of, file_result, is_file, is_question, page_of
 from mcp_server.derive.admin.rows import alike, identity
 from mcp_server.derive.admin.sidebar import choices_of, own_parameters
+from mcp_server.derive.admin.transactions import transact
 from mcp_server.derive.admin.values import plain
-from mcp_server.derive.admin.writing import transact
 from mcp_server.derive.limited import is_limited
 from mcp_server.permissions import asked_once
 

@@ -9,6 +9,7 @@ from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import flatten, flatten_fieldsets, get_fields_from_path
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import FieldDoesNotExist
+from django.db import router
 from django.db.models import JSONField
 from django.utils.functional import cached_property
 
@@ -60,6 +61,11 @@ class Bound:
         if exposed is None and (admin := self.peer(model)) is not None:
             exposed = Exposed(self.site, model, admin, model._meta.model_name, self.exposed.peers)
         return None if exposed is None else Bound(exposed, self.user, self.origin)
+
+    def database(self) -> str:
+        """Return the database that rows are written to: the router's, or the one a ModelAdmin chose by using()."""
+        chosen: str | None = self.admin.get_queryset(self.request)._db
+        return chosen or router.db_for_write(self.model)
 
     def may_view(self, model: Any) -> bool:
         """Tell whether the caller may see rows of a model: by its ModelAdmin, or by Django's permissions."""

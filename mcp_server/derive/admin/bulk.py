@@ -10,7 +10,8 @@ from mcp_server.derive.admin.deleting import delete_row
 from mcp_server.derive.admin.lookup import find, find_pks
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.rows import named
-from mcp_server.derive.admin.writing import Write, refused, transact, update_row
+from mcp_server.derive.admin.transactions import transact
+from mcp_server.derive.admin.writing import Write, refused, update_row
 from mcp_server.errors import validation_text
 
 MAX_ITEMS = 100
@@ -131,7 +132,8 @@ def _create(number: int, values: Mapping[str, Any], dry_run: bool) -> Job:
 
 def _update(ref: Any, values: Mapping[str, Any], dry_run: bool) -> Job:
     def job(bound: Bound) -> dict[str, Any]:
-        return update_row(bound, find(bound, ref), values, dry_run=dry_run)
+        answer, write = update_row(bound, find(bound, ref), values, dry_run=dry_run)
+        return answer | write.said()
 
     return _label(ref), job
 

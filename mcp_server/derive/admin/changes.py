@@ -35,6 +35,18 @@ def saves_plainly(admin: Any, form: Any, model: Any) -> bool:
     return not own and not pre_save.has_listeners(model) and not post_save.has_listeners(model)
 
 
+def same(field: Any, old: Any, new: Any) -> bool:
+    """Tell whether two values of a field are none to speak of as a change: clocks, and nothing called by two names."""
+    if old == new or is_clock(field):
+        return True
+    return old in (None, "") and new in (None, "") and stores_null(field)
+
+
+def stores_null(field: Any) -> bool:
+    """Tell whether "" is stored as NULL, as the form's "" for an address that is not there."""
+    return bool(field is not None and field.null and not field.empty_strings_allowed)
+
+
 def is_clock(field: Any) -> bool:
     return bool(getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False))
 
@@ -47,7 +59,8 @@ def new_value(form: Any, name: str, row: Any) -> Any:
         return plain(form.cleaned_data.get(name))
     if field.many_to_many:
         return plain(form.cleaned_data.get(name))
-    return read(name, row, None)
+    value = read(name, row, None)
+    return None if value == "" and stores_null(field) else value
 
 
 def inline_change(formset: Any, row: Any) -> dict[str, Any]:
@@ -66,7 +79,7 @@ def lost(form: Any, name: str) -> bool:
         return wanted != set(getattr(row, name).values_list("pk", flat=True))
     if not field.concrete or isinstance(field, models.FileField) or form.mcp_new:
         return False
-    now = type(row)._base_manager.filter(pk=row.pk).values_list(field.attname, flat=True).first()
+    now = type(row)._base_manager.using(row._state.db).filter(pk=row.pk).values_list(field.attname, flat=True).first()
     wanted = form.cleaned_data[name]
     wanted = getattr(wanted, field.target_field.attname, wanted) if field.is_relation else wanted
     return bool(now != wanted and plain(now, field) == _scalar(form.mcp_old.get(name)))

@@ -4,8 +4,9 @@ import base64
 import binascii
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import cache
 from typing import Any
 
 from django import forms
@@ -19,6 +20,7 @@ from django.utils.dateparse import parse_date, parse_datetime, parse_time
 
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.lookup import resolve
+from mcp_server.derive.admin.pages import read_page
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.secrecy import HIDDEN, with_secrets
 
@@ -163,10 +165,10 @@ def _json(field: Any, value: Any, current: Any) -> str:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        # A text that happens to be a number is a text all the same.
+        return isinstance(json.loads(text), dict | list)
     except ValueError:
         return False
-    return True
 
 
 def _number(field: Any, value: Any, current: Any) -> Any:
@@ -250,10 +252,37 @@ def posted(widget: Any, name: str, value: Any) -> dict[str, list[str]]:
         return {name: ["on"]} if widget.check_test(value) else {}
     if isinstance(widget, forms.FileInput):
         return {}
-    shown = widget.format_value(_local(value))
+    if shows_apart(widget):
+        return rendered(widget, name, value)
+    shown = _exact(widget, value) or widget.format_value(_local(value))
     if shown is None:
         return {name: [""]} if not getattr(widget, "allow_multiple_selected", False) else {}
     return {name: [str(item) for item in shown]} if isinstance(shown, list | tuple) else {name: [str(shown)]}
+
+
+def shows_apart(widget: Any) -> bool:
+    """Tell whether a widget reads inputs of other names than its own, such as one select each for day, month, year."""
+    return isinstance(widget, forms.SelectDateWidget) or not reads_plainly(widget.__class__)
+
+
+@cache
+def reads_plainly(kind: Hashable) -> bool:
+    bases: tuple[type, ...] = getattr(kind, "__mro__", ())
+    owner = next(base for base in bases if "value_from_datadict" in vars(base))
+    return owner.__module__.startswith("django.")
+
+
+def rendered(widget: Any, name: str, value: Any) -> dict[str, list[str]]:
+    """Return what a browser would send: what the widget's own HTML says once it shows the value."""
+    form = read_page(f'<form method="post">{widget.render(name, value)}</form>').form
+    return form.data if form else {}
+
+
+def _exact(widget: Any, value: Any) -> str | None:
+    # The widgets of the admin show no microseconds, though the fields behind them take them.
+    if isinstance(widget, forms.DateTimeInput | forms.TimeInput) and getattr(value, "microsecond", None):
+        return str(_local(value))
+    return None
 
 
 def _parts(widget: Any, name: str, value: Any) -> dict[str, list[str]]:

@@ -15,8 +15,9 @@ from mcp_server.derive.admin.lookup import find_row, handed
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import named
+from mcp_server.derive.admin.transactions import transact
 from mcp_server.derive.admin.values import text_of
-from mcp_server.derive.admin.writing import refused, response, transact
+from mcp_server.derive.admin.writing import refused, response
 
 MAX_NAMED = 20
 MAX_BARRED = 5

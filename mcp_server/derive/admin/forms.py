@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.db.models import NOT_PROVIDED
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.utils import ErrorDict
 from django.utils.functional import cached_property
@@ -166,12 +167,20 @@ class Partial:
             if name in form.mcp_given:
                 self._put(form, name, field)
             else:
-                if not form.prefix and form.mcp_new and name in self.initial:
-                    form.initial.setdefault(name, self.initial[name])
+                if form.mcp_new:
+                    self._begin(form, name)
                 _post_initial(form, name, field)
                 field.disabled = True
                 if not form.mcp_new:
                     keep_relation(form, name, field)
+
+    def _begin(self, form: Any, name: str) -> None:
+        """Let a new row's field begin with what the add page was told, else with the database's default."""
+        if not form.prefix and name in self.initial:
+            form.initial.setdefault(name, self.initial[name])
+        default = getattr(model_field(form._meta.model, name), "db_default", NOT_PROVIDED)
+        if default is not NOT_PROVIDED and not hasattr(default, "resolve_expression"):
+            form.initial.setdefault(name, default)
 
     def _put(self, form: Any, name: str, field: Any) -> None:
         value, html_name = form.mcp_given[name], form.add_prefix(name)
@@ -243,7 +252,10 @@ class Partial:
         for number, (place, values) in enumerate(new, len(existing)):
             self.places[f"{prefix}-{number}"] = self.name_of(formset) + place
             self.given[f"{prefix}-{number}"] = values
-        counts = {"TOTAL": len(existing) + len(new), "INITIAL": len(existing)}
+        total = max(len(existing) + len(new), rows_shown(formset, len(existing)))
+        for number in range(len(existing) + len(new), total):
+            self.places[f"{prefix}-{number}"] = f"{self.name_of(formset)} (row {number + 1} of at least {total})"
+        counts = {"TOTAL": total, "INITIAL": len(existing)}
         fill(formset.data, {f"{prefix}-{kind}_FORMS": count for kind, count in counts.items()})
 
     def place(self, prefix: str) -> str:
@@ -283,6 +295,11 @@ class Partial:
         # The page offers no form for one row more; nothing behind it would stop a longer list.
         if new and formset.max_num is not None and len(existing) - deleted + len(new) > formset.max_num:
             raise RefusalError(f"{inline.name}: at most {formset.max_num} rows.")
+
+
+def rows_shown(formset: Any, existing: int) -> int:
+    """Return how many rows the page posts though nobody adds one: those there are, and what min_num demands."""
+    return int(min(max(existing, formset.min_num), max(existing, formset.max_num)))
 
 
 def _done(verb: str) -> str:

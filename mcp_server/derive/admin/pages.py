@@ -43,6 +43,7 @@ class _Reader(HTMLParser):
         self.stack: list[tuple[str, bool, bool]] = []
         self.form: Form | None = None
         self.select: str | None = None
+        self.multiple = self.selected = False
         self.area: str | None = None
         self.wrong = ""
 
@@ -100,7 +101,7 @@ class _Reader(HTMLParser):
         if kind in ("submit", "image") and tag in ("input", "button"):
             form.button = form.button or (name, given.get("value", ""))
         elif tag == "select":
-            self.select = name
+            self.select, self.multiple, self.selected = name, "multiple" in given, False
             form.asks[name] = {"enum": []} | ({"required": True} if "required" in given else {})
         elif tag == "textarea":
             self.area = name
@@ -127,9 +128,14 @@ class _Reader(HTMLParser):
     def _option(self, given: dict[str, str]) -> None:
         if self.form is None or self.select is None:
             return
-        self.form.asks[self.select]["enum"].append(given.get("value", ""))
-        if "selected" in given:
-            self.form.data[self.select] = [given.get("value", "")]
+        value, chosen = given.get("value", ""), self.form.data.setdefault(self.select, [])
+        self.form.asks[self.select]["enum"].append(value)
+        if "selected" in given and (self.multiple or not self.selected):
+            self.form.data[self.select] = [*chosen, value] if self.multiple else [value]
+            self.selected = True
+        elif not self.multiple and not chosen:
+            # A browser sends the first one where none is chosen.
+            chosen.append(value)
 
 
 def read_page(markup: str) -> Page:

@@ -211,9 +211,21 @@ def _choices(bound: Bound, name: str, term: str) -> tuple[Bound | None, Any]:
         return None, _by_label(_form_choices(bound, name), term)
     _ask_as_the_view(other.request, field, term)
     rows = other.admin.get_queryset(other.request).complex_filter(field.get_limit_choices_to())
+    rows = _offered(bound, name, rows)
     if not other.admin.get_search_fields(other.request):
         return other, _by_text(other, rows, term)
     return other, _searched(other, rows, term)
+
+
+def _offered(bound: Bound, name: str, rows: Any) -> Any:
+    """Return the rows without those that the form would refuse: formfield_for_foreignkey may narrow its choices."""
+    nothing: dict[str, Any] = {}
+    form = bound.on_sample(lambda row: form_fields(bound.admin.get_form(bound.request, row), row), nothing)
+    queryset = getattr(form.get(name), "queryset", None)
+    if queryset is None or not (queryset.query.where or queryset.query.is_sliced):
+        return rows
+    keys = queryset.order_by().values("pk") if not queryset.query.is_sliced else [row.pk for row in queryset]
+    return rows.filter(pk__in=keys)
 
 
 def _ask_as_the_view(request: Any, field: Any, term: str) -> None:

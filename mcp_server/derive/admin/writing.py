@@ -1,26 +1,25 @@
 """Creates and changes rows through the admin's own add and change views."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import quote
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
-from django.db import DatabaseError, models, router, transaction
-from django.db.models import ProtectedError, RestrictedError
+from django.db import models
 from django.http import HttpResponse
 from django.urls import NoReverseMatch
-from django.utils.html import escape
+from django.utils.html import format_html
+from django.utils.translation import gettext
 
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.changes import (
     inline_change,
-    is_clock,
     lost,
     new_value,
+    same,
     saves_plainly,
     stored,
     with_values,
@@ -33,12 +32,16 @@ from mcp_server.derive.admin.lookup import find_row, handed, missing
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import identity, named
+from mcp_server.derive.admin.transactions import transact
 from mcp_server.derive.admin.values import label_of, name_of, plain, text_of
 from mcp_server.derive.secrecy import HIDDEN
 
 R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
+
+# What the admin itself says of a saved row, by Django's own translations.
+OWN_SENTENCES = ("The {name} “{obj}” was added successfully.", "The {name} “{obj}” was changed successfully.")
 
 
 class FormRefusedError(Exception):
@@ -49,73 +52,36 @@ class FormRefusedError(Exception):
         self.form, self.formsets = form, list(formsets)
 
 
-def transact(bound: Bound, work: Callable[[], R], *, dry_run: bool = False) -> R:
-    """Do the work in one transaction of the model's database and the log's; a dry run is rolled back."""
-    from django.contrib.admin.models import LogEntry
-
-    databases = sorted({router.db_for_write(bound.model), router.db_for_write(LogEntry)})
-    try:
-        with ExitStack() as stack:
-            for using in databases:
-                stack.enter_context(transaction.atomic(using=using))
-            result = work()
-            if dry_run:
-                for using in databases:
-                    transaction.set_rollback(True, using=using)
-            return result
-    except (ProtectedError, RestrictedError) as error:
-        raise RefusalError(blocked_text(error)) from error
-    except DatabaseError as error:
-        # What the database said repeats the row's values, secrets among them: the log has which rule was broken.
-        logger.info("The database refused a write of %s: %s", bound.opts.label, rule_broken(error))
-        raise RefusalError(
-            f"The database refused this {bound.opts.verbose_name}: it breaks a rule, such as a value that must be "
-            "unique or in range. Nothing was changed."
-        ) from error
-
-
-def rule_broken(error: DatabaseError) -> str:
-    """Return the kind of a database's refusal and, where its driver tells them apart from values, its code and rule."""
-    cause: Any = error.__cause__
-    rule = getattr(getattr(cause, "diag", None), "constraint_name", None)
-    return " ".join(str(part) for part in (type(error).__name__, getattr(cause, "sqlstate", None), rule) if part)
-
-
-def blocked_text(error: Any) -> str:
-    blocking = getattr(error, "protected_objects", None) or getattr(error, "restricted_objects", None) or ()
-    counts: dict[str, int] = {}
-    for row in blocking:
-        name = str(row._meta.verbose_name)
-        counts[name] = counts.get(name, 0) + 1
-    named = ", ".join(f"{number} x {name}" for name, number in counts.items())
-    return f"Refused: other rows depend on it ({named or 'protected rows'}). Nothing was changed."
-
-
 def create(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer the create tool."""
     dry_run = bool(arguments.get("dry_run"))
 
-    def work() -> dict[str, Any]:
+    def work() -> tuple[dict[str, Any], Write]:
         write = Write(bound, None, arguments["values"], dry_run=dry_run)
         row = write.save()
-        answer = {"created": named(bound, row)}
-        return answer | ({"values": write.values_of(row)} if dry_run else {}) | write.said()
+        return {"created": named(bound, row)} | ({"values": write.values_of(row)} if dry_run else {}), write
 
-    return transact(bound, work, dry_run=dry_run) | ({"dry_run": True} if dry_run else {})
+    return told(*transact(bound, work, dry_run=dry_run))
 
 
 def update(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer the update tool."""
     dry_run, values = bool(arguments.get("dry_run")), arguments["values"]
 
-    def work() -> dict[str, Any]:
+    def work() -> tuple[dict[str, Any], Write]:
         row = find_row(bound, arguments)
         return update_row(bound, row, values, dry_run=dry_run)
 
-    return transact(bound, work, dry_run=dry_run) | ({"dry_run": True} if dry_run else {})
+    return told(*transact(bound, work, dry_run=dry_run))
 
 
-def update_row(bound: Bound, row: Any, values: Mapping[str, Any], *, dry_run: bool) -> dict[str, Any]:
+def told(answer: dict[str, Any], write: "Write") -> dict[str, Any]:
+    """Return the answer with all that hooks said, on commit too."""
+    return answer | write.said() | ({"dry_run": True} if write.dry_run else {})
+
+
+def update_row(bound: Bound, row: Any, values: Mapping[str, Any], *, dry_run: bool) -> "tuple[dict[str, Any], Write]":
+    """Change a row; return the answer and the run, which knows what was said."""
     bound, row = handed(bound, row, "update")
     if _has_relative(values):
         row = locked(bound, row)
@@ -123,8 +89,8 @@ def update_row(bound: Bound, row: Any, values: Mapping[str, Any], *, dry_run: bo
     before = identity(row)
     saved = write.save()
     changed = write.changes(saved)
-    answer = {"updated": identity(saved) if changed else before, "changed": changed} | write.said()
-    return answer if changed else answer | {"note": "Nothing changed: these were the values already."}
+    answer = {"updated": identity(saved) if changed else before, "changed": changed}
+    return answer if changed else answer | {"note": "Nothing changed: these were the values already."}, write
 
 
 def _has_relative(values: Mapping[str, Any]) -> bool:
@@ -135,7 +101,7 @@ def _has_relative(values: Mapping[str, Any]) -> bool:
 
 def locked(bound: Bound, row: Any) -> Any:
     """Return the row as it is behind a lock, so that two relative changes at once both count."""
-    rows = bound.model._base_manager.using(router.db_for_write(bound.model)).select_for_update()
+    rows = bound.model._base_manager.using(bound.database()).select_for_update()
     list(rows.filter(pk=row.pk).values_list("pk"))
     if (now := bound.admin.get_object(bound.request, str(row.pk))) is None:
         # Meanwhile it left what this caller sees.
@@ -280,7 +246,7 @@ class Write:
         shown = {*(form.fields if form is not None else ()), *self._read_only()}
         for name in self.bound.visible(name for name in self.before if name in shown):
             field = model_field(self.bound.model, name)
-            if name not in done and self.before[name] != now.get(name, self.before[name]) and not is_clock(field):
+            if name not in done and not same(field, self.before[name], now.get(name, self.before[name])):
                 yield name, [plain(self.before[name], field), plain(now[name], field)]
 
     def _read_only(self) -> list[str]:
@@ -308,7 +274,9 @@ class Write:
 
     def said(self) -> dict[str, Any]:
         """Return what the admin's hooks told the user, without its own sentence about the saved row."""
-        told = [text for text in self.bound.request.messages() if text_of(escape(label_of(self.saved))) not in text]
+        name, label = self.bound.opts.verbose_name, label_of(self.saved)
+        own = {text_of(format_html(gettext(text), name=name, obj=label)) for text in OWN_SENTENCES}
+        told = [text for text in self.bound.request.messages() if text not in own]
         return {"messages": told} if told else {}
 
     def _check_taken(self) -> None:

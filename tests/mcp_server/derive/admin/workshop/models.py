@@ -83,6 +83,8 @@ class Shelf(models.Model):
     built = models.DateField(null=True, blank=True)
     seen = models.DateTimeField(null=True, blank=True)
     options = models.JSONField(default=dict, blank=True)
+    colour = models.CharField(max_length=10, blank=True, db_default="grey")
+    locked = models.BooleanField(db_default=True)
     machines = models.ManyToManyField(Machine, through="Standing")
 
     class Meta:

@@ -21,6 +21,8 @@ class Migration(migrations.Migration):
                 ('built', models.DateField(blank=True, null=True)),
                 ('seen', models.DateTimeField(blank=True, null=True)),
                 ('options', models.JSONField(blank=True, default=dict)),
+                ('colour', models.CharField(blank=True, db_default='grey', max_length=10)),
+                ('locked', models.BooleanField(db_default=True)),
             ],
         ),
         migrations.CreateModel(
