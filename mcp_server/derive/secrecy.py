@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models.constants import LOOKUP_SEP
+from django.forms import PasswordInput
 
 from tokens.audit import SECRET_NAME
 
@@ -48,9 +49,31 @@ def _is_secret_kind(kind: type) -> bool:
     return any(SECRET_KIND.search(base.__name__) for base in kind.__mro__)
 
 
-def secret_names(models: Iterable[Any]) -> set[str]:
-    """Return the names of the models' own fields that hold secrets."""
-    return {field.name for model in models for field in model._meta.concrete_fields if is_secret(field.name, model)}
+def secret_names(admins: Iterable[Any]) -> set[str]:
+    """Return the names of the fields that hold secrets, of the models of these admins and inlines."""
+    found: set[str] = set()
+    for admin in admins:
+        fields = (field.name for field in admin.model._meta.concrete_fields)
+        found |= {name for name in fields if is_secret(name, admin.model)} | blind_fields(admin)
+    return found
+
+
+def blind_fields(admin: Any) -> set[str]:
+    """Return the fields whose stored value the page of this admin or inline never shows: a password's input has them.
+
+    What is declared is found; a widget that a hook puts in for one request is not.
+    """
+    widgets = {name: field.widget for name, field in getattr(admin.form, "declared_fields", {}).items()}
+    widgets |= getattr(getattr(admin.form, "_meta", None), "widgets", None) or {}
+    for kind, options in (admin.formfield_overrides or {}).items():
+        if is_blind(options.get("widget")):
+            widgets |= {f.name: options["widget"] for f in admin.model._meta.fields if isinstance(f, kind)}
+    return {name for name, widget in widgets.items() if is_blind(widget)}
+
+
+def is_blind(widget: Any) -> bool:
+    kind = widget if isinstance(widget, type) else type(widget)
+    return issubclass(kind, PasswordInput) and not getattr(widget, "render_value", False)
 
 
 def without_values_of(names: Collection[str], value: Any) -> Any:

@@ -47,7 +47,7 @@ class Bound:
     def _may_search(self, path: str) -> bool:
         # The text of a whole JSON value is that of its secret keys too.
         is_json = isinstance(next(reversed([*fields_on(self.model, path)]), None), JSONField)
-        return not is_secret(path, self.model) and not is_json
+        return not is_secret(path, self.model) and path not in self.exposed.blind and not is_json
 
     def peer(self, model: Any) -> Any:
         """Return the ModelAdmin of another model of this site, exposed or not, or None."""

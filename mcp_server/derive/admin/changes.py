@@ -13,7 +13,7 @@ from mcp_server.derive.admin.bound import model_field
 from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.rows import identity
 from mcp_server.derive.admin.values import plain, read
-from mcp_server.derive.secrecy import HIDDEN, is_secret
+from mcp_server.derive.secrecy import HIDDEN, is_blind, is_secret
 
 
 def stored(row: Any) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def is_clock(field: Any) -> bool:
 
 
 def new_value(form: Any, name: str, row: Any) -> Any:
-    if is_secret(name, type(row)):
+    if is_secret(name, type(row)) or is_blind(form.fields[name].widget):
         return HIDDEN
     field = model_field(type(row), name)
     if field is None:

@@ -5,13 +5,14 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
 from django.contrib.auth import get_user_model
 from django.db.models import Model
 
-from mcp_server.derive.secrecy import is_secret
+from mcp_server.derive.secrecy import blind_fields, is_secret
 
 # Who may do what, and who did: tools over these would let a caller widen their own rights or hide their traces.
 DEFAULT_EXCLUDE = ("auth", "admin", "sessions", "contenttypes", "tokens", "oauth2_provider")
@@ -69,7 +70,11 @@ class Exposed:
     def shows(self, name: str) -> bool:
         """Tell whether tools may read this field; secrets never."""
         chosen = getattr(self.model_admin, "mcp_fields", None)
-        return not is_secret(name, self.model) and (chosen is None or name in chosen)
+        return not is_secret(name, self.model) and name not in self.blind and (chosen is None or name in chosen)
+
+    @cached_property
+    def blind(self) -> set[str]:
+        return blind_fields(self.model_admin)
 
     def takes(self, name: str) -> bool:
         """Tell whether tools may write this field, as far as the mixin says."""

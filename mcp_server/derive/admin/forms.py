@@ -24,7 +24,7 @@ from mcp_server.derive.admin.kept import (
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.values import label_of, plain, read
-from mcp_server.derive.secrecy import HIDDEN, is_secret
+from mcp_server.derive.secrecy import HIDDEN, is_blind, is_secret
 
 DELETE = "delete"
 
@@ -340,7 +340,7 @@ def _post_initial(form: Any, name: str, field: Any) -> None:
 
 def shown(form: Any, name: str) -> Any:
     """Return a field's value before the form changes it, as an answer has it."""
-    if is_secret(name, form._meta.model):
+    if is_secret(name, form._meta.model) or is_blind(form.fields[name].widget):
         return HIDDEN
     if model_field(form._meta.model, name) is not None:
         return read(name, form.instance, None)

@@ -9,7 +9,7 @@ from django.contrib.admin.utils import flatten_fieldsets
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.rows import alike, fetch_relations, identity
 from mcp_server.derive.admin.values import name_of, read
-from mcp_server.derive.secrecy import is_secret
+from mcp_server.derive.secrecy import blind_fields, is_secret
 
 MAX_INLINE_ROWS = 100
 
@@ -28,7 +28,8 @@ class Inline:
         back = {getattr(getattr(self.formset, "fk", None), "name", None)}
         names = flatten_fieldsets(self.admin.get_fieldsets(request, row))
         named = ((name_of(field, number), field) for number, field in enumerate(names))
-        return {name: field for name, field in named if name not in back and not is_secret(name, self.admin.model)}
+        hidden = back | blind_fields(self.admin)
+        return {name: field for name, field in named if name not in hidden and not is_secret(name, self.admin.model)}
 
     def rights(self, request: Any, row: Any) -> dict[str, bool]:
         return {

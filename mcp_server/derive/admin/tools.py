@@ -113,8 +113,8 @@ class AdminTool(DerivedTool):
 
     def for_audit(self, arguments: Mapping[str, Any]) -> Any:
         """Return what the audit may keep: not what goes into fields of a kind that keeps secrets."""
-        inlines = [inline.model for inline in self._exposed.model_admin.inlines]
-        return without_values_of(secret_names([self._exposed.model, *inlines]), arguments)
+        admin = self._exposed.model_admin
+        return without_values_of(secret_names([admin, *admin.inlines]), arguments)
 
     @property
     def opens(self) -> str:

@@ -101,7 +101,10 @@ def test_no_tool_reads_a_secret_whatever_it_is_called(boss):
         list(LogEntry.objects.values_list("change_message", flat=True)),
         list(ToolCall.objects.values_list("arguments", "error")),
     ]
-    told, secrets = json.dumps(answers), ["-pin", "-recovery", "-seed", "-hook", "-private", "-encrypted", "unset"]
+    told, secrets = (
+        json.dumps(answers),
+        ["-pin", "-recovery", "-seed", "-hook", "-private", "-encrypted", "-blind", "unset"],
+    )
     assert [secret for secret in secrets if secret in told] == []
     assert '"new"' not in told
     assert Client.objects.get().otp_seed == "new"

@@ -30,6 +30,7 @@ class Client(models.Model):
     otp_seed = models.CharField(max_length=40, blank=True)
     webhook_secret = models.CharField(max_length=40, default="unset-secret", blank=True)
     private_key = models.TextField(blank=True)
+    nickname = models.CharField(max_length=40, blank=True)
     health = EncryptedCharField(max_length=40, blank=True)
 
     class Meta:

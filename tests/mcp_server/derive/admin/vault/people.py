@@ -14,6 +14,7 @@ SECRETS = {
     "webhook_secret": "whsec-hook",
     "private_key": "BEGIN-private",
     "health": "gout-encrypted",
+    "nickname": "moose-blind",
 }
 
 

@@ -1,7 +1,8 @@
 """An admin site of its own: everybody sees their own rows, and some fields are for superusers only."""
 
-from typing import Any
+from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
@@ -30,13 +31,21 @@ class SecretFilter(admin.SimpleListFilter):
         return queryset.filter(webhook_secret=self.value()) if self.value() else queryset
 
 
+class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        # The answer to "What did they call you at school?": typed, compared, never shown.
+        widgets: ClassVar = {"nickname": forms.PasswordInput}
+
+
 @admin.register(Client, site=site)
 class ClientAdmin(Own):
-    list_display = ["name", "by_seed", "pin_code", "health"]
-    list_filter = ["name", "pin_code", SecretFilter]
-    search_fields = ["name", "=email", "pin_code", "otp_seed", "health", "owner__password"]
+    form = ClientForm
+    list_display = ["name", "by_seed", "pin_code", "health", "nickname"]
+    list_filter = ["name", "pin_code", SecretFilter, "nickname"]
+    search_fields = ["name", "=email", "pin_code", "otp_seed", "health", "nickname", "owner__password"]
     fields = [
-        *("name", "email", "owner", "pin_code", "recovery_codes", "otp_seed", "webhook_secret", "private_key", "health")
+        *("name", "email", "owner", "pin_code", "recovery_codes", "otp_seed", "webhook_secret", "private_key"),
+        *("health", "nickname"),
     ]
 
     @admin.display(description="seed", ordering=F("otp_seed").desc())
