@@ -58,7 +58,29 @@ def python_value(bound: Bound, field: Any, value: Any, current: Any) -> Any:
         return [_choice(field, item) for item in _list(value)]
     if isinstance(field, forms.ChoiceField):
         return _choice(field, value)
+    if isinstance(field, forms.MultiValueField) and not isinstance(field, forms.SplitDateTimeField):
+        return _each(bound, field, value, current)
     return _simple(field, value)
+
+
+def _each(bound: Bound, field: Any, value: Any, current: Any) -> list[Any]:
+    """Return the values of a field with several inputs; a number alone is for the first, and the others stay."""
+    shown = list(current) if isinstance(current, list | tuple) else _split(field, current)
+    if not isinstance(value, list):
+        is_amount = isinstance(field.fields[0], NUMBERS) and len(shown) == len(field.fields)
+        value = [value, *shown[1:]] if is_amount else _split(field, value)
+    if len(value) != len(field.fields) or all(item is None for item in value):
+        raise ValidationError(f"Give a list of {len(field.fields)} values, one for each input; see describe.")
+    known = [*shown, *[None] * len(value)]
+    return [python_value(bound, part, item, now) for part, item, now in zip(field.fields, value, known, strict=False)]
+
+
+def _split(field: Any, value: Any) -> list[Any]:
+    try:
+        return list(field.widget.decompress(value))
+    except Exception:
+        # The widget was written for what its field makes, not for whatever a caller sends.
+        return []
 
 
 def _simple(field: Any, value: Any) -> Any:
@@ -72,8 +94,6 @@ def _simple(field: Any, value: Any) -> Any:
         return _parsed(parse_date, value, "Give a date as YYYY-MM-DD.")
     if isinstance(field, forms.TimeField):
         return _parsed(parse_time, value, "Give a time as HH:MM:SS.")
-    if isinstance(field, forms.MultiValueField):
-        return value
     if isinstance(field, forms.CharField) and not _keeps_lists(field):
         if isinstance(value, bool | dict | list):
             raise ValidationError("Give text.")

@@ -201,11 +201,11 @@ class Partial:
         elif converted is None and hasattr(field.widget, "clear_checkbox_name"):
             form.data[field.widget.clear_checkbox_name(html_name)] = "on"
         else:
-            fill(form.data, posted(field.widget, html_name, converted))
-            self._check_read(form, name, field)
+            self._post(form, name, field, converted)
 
-    def _check_read(self, form: Any, name: str, field: Any) -> None:
+    def _post(self, form: Any, name: str, field: Any, value: Any) -> None:
         try:
+            fill(form.data, posted(field.widget, form.add_prefix(name), value))
             field.widget.value_from_datadict(form.data, form.files, form.add_prefix(name))
         except Exception:
             # Its inputs are made by a script in the page. The field is asked no more: it would fail again.

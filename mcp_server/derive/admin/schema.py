@@ -134,7 +134,16 @@ def _typed(bound: Bound, field: Any, *, full: bool) -> dict[str, Any]:
     for kind, schema in STRINGS:
         if isinstance(field, kind):
             return schema
-    return _number(field) or _text(field)
+    return _number(field) or _parts(bound, field, full=full) or _text(field)
+
+
+def _parts(bound: Bound, field: Any, *, full: bool) -> dict[str, Any] | None:
+    """Return the schema of a field with several inputs, such as an amount and its currency."""
+    if not isinstance(field, forms.MultiValueField):
+        return None
+    parts = [_typed(bound, part, full=full) for part in field.fields]
+    alone = "; or the first alone" if _number(field.fields[0]) else ""
+    return {"description": f"A list of {len(parts)}{alone}"} | ({"prefixItems": parts} if full else {})
 
 
 def _number(field: Any) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 import datetime
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from decimal import Decimal
 from typing import Any
 
@@ -63,6 +63,9 @@ def _compound(value: Any, field: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, bytes | bytearray | memoryview):
         return f"[{len(value)} bytes]"
+    if isinstance(value, Iterable) and isinstance(value, Sized) and not isinstance(value, Promise):
+        # A field's own kind of list, made for a nicer text on a page.
+        return [plain(item) for item in value]
     text = force_str(value)
     # A lazy translation may turn out to be markup.
     return text_of(text) if isinstance(value, Promise) and isinstance(text, SafeString) else text

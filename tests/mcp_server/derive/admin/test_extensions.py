@@ -1,6 +1,7 @@
 """What admin extensions that many projects install do to filters, forms and formsets, made small."""
 
-from typing import Any
+from decimal import Decimal
+from typing import Any, ClassVar
 
 import pytest
 from django import forms
@@ -173,3 +174,121 @@ def test_an_actions_form_goes_where_its_page_sends_it(exported):
 def test_the_page_an_actions_form_goes_to_asks_for_its_own_permission(exported):
     viewer = Caller(exported, make_user("vi", "workshop.view_tag", staff=True))
     assert "may not" in viewer.refused("action_tag", action="export", ids=["loud"], confirm=True)
+
+
+class Size:
+    """A number with a unit, as a money field has an amount with a currency."""
+
+    def __init__(self, number: Any, unit: str) -> None:
+        self.number, self.unit = Decimal(number), unit
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.unit}"
+
+
+class SizeWidget(forms.MultiWidget):
+    def decompress(self, value: Any) -> list[Any]:
+        return [None, "cm"] if value is None else [value.number, value.unit]
+
+
+class SizeField(forms.MultiValueField):
+    def __init__(self, **kwargs: Any) -> None:
+        number, unit = forms.DecimalField(decimal_places=1), forms.ChoiceField(choices=[("cm", "cm"), ("m", "Metres")])
+        super().__init__((number, unit), widget=SizeWidget((number.widget, unit.widget)), **kwargs)
+
+    def compress(self, values: Any) -> Size:
+        return Size(*values)
+
+
+class SizedForm(forms.ModelForm):
+    size = SizeField()
+
+    class Meta:
+        model = Tag
+        fields: ClassVar = ["size"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["size"] = Size(*self.instance.name.split()) if self.instance.name else None
+
+    def save(self, commit: bool = True) -> Any:
+        self.instance.name = str(self.cleaned_data["size"])
+        return super().save(commit)
+
+
+class Words:
+    def __init__(self, text: str) -> None:
+        self.words = text.split()
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __iter__(self) -> Any:
+        return iter(self.words)
+
+    def __str__(self) -> str:
+        return " and ".join(self.words)
+
+
+class SizedAdmin(admin.ModelAdmin):
+    form, readonly_fields = SizedForm, ["words"]
+
+    def words(self, tag: Tag) -> Words:
+        return Words(tag.name)
+
+
+@pytest.mark.parametrize(
+    ("size", "name"),
+    [
+        (["3.5", "m"], "3.5 m"),
+        ([3, "Metres"], "3 m"),
+        ("4", "4 cm"),
+        ({"multiply": "1.5"}, "3.0 cm"),
+    ],
+)
+def test_a_field_of_several_inputs_takes_a_value_for_each(size, name):
+    boss, tag = boss_of((Tag, SizedAdmin)), Tag.objects.create(name="2.0 cm")
+    described = boss.call("describe_tag")["values"]["size"]
+    assert described["prefixItems"][1]["enum"] == ["cm", "m"]
+    assert boss.call("update_tag", id=tag.pk, values={"size": size})["changed"]["size"][0] == "2.0 cm"
+    tag.refresh_from_db()
+    assert tag.name == name
+    assert boss.call("get_tag", id=tag.pk)["words"] == name.split()
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (["3"], "Give a list of 2 values"),
+        ("long", "Give a number"),
+        (["3", "ft"], "'ft' is not allowed"),
+        (None, "This field is required"),
+        ([None, None], "Give a list of 2 values"),
+    ],
+)
+def test_a_value_that_fits_no_input_is_refused_beside_its_field(size, text):
+    boss, tag = boss_of((Tag, SizedAdmin)), Tag.objects.create(name="2.0 cm")
+    refusal = boss.refused("update_tag", id=tag.pk, values={"size": size})
+    assert "size: " in refusal
+    assert text in refusal
+
+
+class FussyWidget(forms.TextInput):
+    def format_value(self, value: Any) -> str:
+        raise TypeError("Only a colour can be drawn.")
+
+
+class FussyForm(forms.ModelForm):
+    class Meta:
+        model = Tag
+        fields: ClassVar = ["name"]
+        widgets: ClassVar = {"name": FussyWidget}
+
+
+class FussyAdmin(admin.ModelAdmin):
+    form = FussyForm
+
+
+def test_a_widget_that_cannot_show_a_value_refuses_it():
+    boss = boss_of((Tag, FussyAdmin))
+    assert "name: " in boss.refused("create_tag", values={"name": "loud"})
