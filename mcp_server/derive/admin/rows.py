@@ -1,6 +1,6 @@
 """Turns rows into answers, in a number of queries that does not grow with them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db.models import prefetch_related_objects
@@ -42,17 +42,27 @@ def named(bound: Bound, row: Any) -> dict[str, Any]:
 
 
 def alike(rows: Sequence[Any], render: Any) -> Iterator[Any]:
-    """Render every row; relations that rendering the first one fetched are fetched for the others in one go."""
+    """Render every row; relations and fields that the first one had to fetch are fetched for the others in one go."""
     if not rows:
         return
-    before = set(_fetched(rows[0]))
+    before, deferred = set(_fetched(rows[0])), rows[0].get_deferred_fields()
     first = render(rows[0])
+    if (late := deferred - rows[0].get_deferred_fields()) and len(rows) > 1:
+        _fill_in(rows[1:], late)
     missing = [path for path in _fetched(rows[0]) if path not in before]
     if missing and len(rows) > 1:
         prefetch_related_objects(list(rows[1:]), *missing)
     yield first
     for row in rows[1:]:
         yield render(row)
+
+
+def _fill_in(rows: Sequence[Any], names: Collection[str]) -> None:
+    """Fetch fields that a queryset's only() or defer() left out."""
+    found = type(rows[0])._base_manager.using(rows[0]._state.db).only(*names).in_bulk([row.pk for row in rows])
+    for row in rows:
+        if row.pk in found:
+            vars(row).update((name, vars(found[row.pk])[name]) for name in names)
 
 
 def fetch_relations(model: Any, rows: Sequence[Any], columns: Mapping[str, Any]) -> None:

@@ -7,9 +7,10 @@ import pytest
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.views.main import ChangeList
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import HttpResponse, HttpResponseForbidden
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from django.urls import path
 from django.utils.html import format_html
 
@@ -263,3 +264,21 @@ def test_errors_that_an_action_tells_are_told_as_errors(worker):
     done = worker.call("action_machine", action="warn", ids=["S-1"])
     assert done["messages"][0] == "error: Checked, but it was late."
     assert LogEntry.objects.count() == 1
+
+
+def test_fields_that_a_queryset_leaves_out_are_fetched_for_all_rows_at_once(site, saw):
+    class MachineAdmin(admin.ModelAdmin):
+        list_display = ["code"]
+
+        def get_queryset(self, request):
+            return super().get_queryset(request).only("code")
+
+    site.register(Machine, MachineAdmin)
+    boss, counts = caller_of(site), []
+    for number in range(2, 8):
+        Machine.objects.create(code=f"S-{number}", serial=f"A/{number}")
+        with CaptureQueriesContext(connection) as queries:
+            rows = boss.call("list_machine", fields=["serial", "kind"])["rows"]
+        counts.append(len(queries))
+    assert {row["serial"] for row in rows} == {f"A/{number}" for number in range(1, 8)}
+    assert len(set(counts[1:])) == 1
