@@ -66,11 +66,13 @@ def _kind(field: Any) -> Any:
 
 
 def _written(bound: Bound, can: Mapping[str, bool]) -> dict[str, Any]:
-    if can["add"]:
-        return {"values": values_schema(bound, full=True)["properties"]}
-    if can["change"]:
-        return {"values": change_schema(bound, full=True).get("properties")}
-    return {}
+    """Return what create and update take; what only one of them takes says so."""
+    add = values_schema(bound, full=True)["properties"] if can["add"] else {}
+    change = change_schema(bound, full=True).get("properties", {}) if can["change"] else {}
+    if add and change:
+        add |= {name: add[name] | {"only": "create"} for name in add.keys() - change.keys()}
+        change = {name: field | {"only": "update"} for name, field in change.items() if name not in add}
+    return {"values": add | change}
 
 
 def _read_only(bound: Bound) -> list[str]:

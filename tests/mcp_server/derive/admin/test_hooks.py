@@ -282,3 +282,15 @@ def test_fields_that_a_queryset_leaves_out_are_fetched_for_all_rows_at_once(site
         counts.append(len(queries))
     assert {row["serial"] for row in rows} == {f"A/{number}" for number in range(1, 8)}
     assert len(set(counts[1:])) == 1
+
+
+def test_what_only_one_of_create_and_update_takes_is_described_so(site, saw):
+    class MachineAdmin(admin.ModelAdmin):
+        def get_fields(self, request, obj=None):
+            return ["kind", "checked"] if obj else ["code", "serial", "kind"]
+
+    site.register(Machine, MachineAdmin)
+    told = caller_of(site).call("describe_machine")
+    only = {name: field.get("only") for name, field in told["values"].items()}
+    assert only == {"code": "create", "serial": "create", "kind": None, "checked": "update"}
+    assert "read_only" not in told
