@@ -219,13 +219,16 @@ def _choices(bound: Bound, name: str, term: str) -> tuple[Bound | None, Any]:
 
 def _offered(bound: Bound, name: str, rows: Any) -> Any:
     """Return the rows without those that the form would refuse: formfield_for_foreignkey may narrow its choices."""
-    nothing: dict[str, Any] = {}
-    form = bound.on_sample(lambda row: form_fields(bound.admin.get_form(bound.request, row), row), nothing)
-    queryset = getattr(form.get(name), "queryset", None)
+    queryset = getattr(_changed_fields(bound).get(name), "queryset", None)
     if queryset is None or not (queryset.query.where or queryset.query.is_sliced):
         return rows
     keys = queryset.order_by().values("pk") if not queryset.query.is_sliced else [row.pk for row in queryset]
     return rows.filter(pk__in=keys)
+
+
+def _changed_fields(bound: Bound) -> dict[str, Any]:
+    nothing: dict[str, Any] = {}
+    return bound.on_sample(lambda row: form_fields(bound.admin.get_form(bound.request, row), row), nothing)
 
 
 def _ask_as_the_view(request: Any, field: Any, term: str) -> None:
@@ -238,8 +241,10 @@ def _ask_as_the_view(request: Any, field: Any, term: str) -> None:
 def _form_choices(bound: Bound, name: str) -> Any:
     own, _, column = name.rpartition(".")
     inlines = {inline.name: inline.formset.form for inline in inlines_of(bound, formsets_of(bound))} if own else {}
-    form = inlines[own] if own else bound.admin.get_form(bound.request)
-    queryset = getattr(form_fields(form).get(column), "queryset", None)
+    form = form_fields(inlines[own]) if own else _changed_fields(bound)
+    if name not in form and not own:
+        form = form_fields(bound.admin.get_form(bound.request))
+    queryset = getattr(form.get(column), "queryset", None)
     if queryset is None:
         raise RefusalError(f"field: {name} is in no form of yours.")
     return queryset.all()
@@ -273,6 +278,8 @@ def _foreign_keys(bound: Bound) -> dict[str, Any]:
     return {
         name: field
         for name, field in named.items()
-        if field is not None and field.concrete and field.is_relation and field.related_model
+        if field is not None and field.is_relation and field.related_model
+        # Newer versions of Django count a selection of many rows as no column of the model.
+        if field.concrete or field.many_to_many
         if bound.may_view(field.related_model)
     }

@@ -17,7 +17,7 @@ from mcp_server.server import create_server
 from tests.factories import make_user
 from tests.mcp_server.derive.admin.conftest import Caller
 from tests.mcp_server.derive.admin.test_strangers import boss_of
-from tests.mcp_server.derive.admin.workshop.models import Machine, Part, Tag
+from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Part, Tag
 
 pytestmark = pytest.mark.django_db
 
@@ -292,3 +292,17 @@ class FussyAdmin(admin.ModelAdmin):
 def test_a_widget_that_cannot_show_a_value_refuses_it():
     boss = boss_of((Tag, FussyAdmin))
     assert "name: " in boss.refused("create_tag", values={"name": "loud"})
+
+
+class LaterAdmin(admin.ModelAdmin):
+    """Asks for a name first and for the rest afterwards, as the admin of users does."""
+
+    def get_fields(self, request: Any, obj: Any = None) -> Any:
+        return ["name", "machine", "tags"] if obj else ["name", "machine"]
+
+
+def test_values_are_found_for_a_field_that_only_an_existing_row_has():
+    boss = boss_of((Job, LaterAdmin))
+    Tag.objects.create(name="loud")
+    assert [row["label"] for row in boss.call("autocomplete_job", field="tags")["rows"]] == ["loud"]
+    assert boss.call("autocomplete_job", field="machine")["rows"] == []
