@@ -14,6 +14,7 @@ from django.db.models import JSONField
 from django.utils.functional import cached_property
 
 from mcp_server.derive.admin.exposure import Exposed
+from mcp_server.derive.admin.guards import guard, has_page
 from mcp_server.derive.admin.request import AdminRequest, admin_path
 from mcp_server.derive.admin.values import name_of
 from mcp_server.derive.requests import Origin, own_origin
@@ -34,11 +35,16 @@ class Bound:
         self.admin = copy.copy(exposed.model_admin)
         self._declared_search = self.admin.get_search_fields
         self.admin.get_search_fields = self._search_fields
+        guard(self.admin, user)
         self.request = self.new_request()
 
     def new_request(self, view: str = "changelist", *args: Any, method: str = "GET") -> AdminRequest:
         path = admin_path(self.site, self.model, view, *args)
         return AdminRequest(path, user=self.user, origin=self.origin, method=method)
+
+    def has_page(self, *views: str) -> bool:
+        """Tell whether the admin has one of these pages for the model."""
+        return any(has_page(self.site, self.opts, view) for view in views)
 
     def _search_fields(self, request: Any) -> Any:
         # Whoever may search a password hash finds it character by character.

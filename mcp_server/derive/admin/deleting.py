@@ -17,7 +17,7 @@ from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import named
 from mcp_server.derive.admin.transactions import transact
 from mcp_server.derive.admin.values import text_of
-from mcp_server.derive.admin.writing import refused, response
+from mcp_server.derive.admin.writing import only, refused, response
 
 MAX_NAMED = 20
 MAX_BARRED = 5
@@ -42,7 +42,7 @@ def delete_row(bound: Bound, row: Any) -> dict[str, Any]:
         raise PermissionDenied(verdict)
     # Collected once: the view would walk over all related rows again.
     admin.get_deleted_objects = lambda objs, request: (nested, counts, lacking, protected)
-    admin.get_object = lambda request, object_id, from_field=None: row
+    admin.get_object = only(row, bound.admin.get_object)
     deleted: list[bool] = []
     own = response(bound.admin, "delete")
 
@@ -52,7 +52,7 @@ def delete_row(bound: Bound, row: Any) -> dict[str, Any]:
 
     admin.response_delete = response_delete
     admin.delete_view(bound.request, str(quote(gone["id"])))
-    if not deleted:
+    if not deleted and bound.model._base_manager.filter(pk=gone["id"]).exists():
         raise RefusalError(" ".join(["Not deleted.", *bound.request.messages(marked=False)]))
     with_it = [name for name in map(text_of, map(str, _flat(nested))) if not name.startswith(_unnamed())][1:]
     answer = {"deleted": gone, "rows": {str(name): number for name, number in dict(counts).items()}}

@@ -84,8 +84,11 @@ def _split(name: str, fields: Mapping[str, Any]) -> tuple[str | None, str]:
 
 
 def _conditions(bound: Bound, path: str, lookup: str, field: Any, value: Any) -> Iterator[tuple[str, list[str]]]:
-    if lookup == "isnull" or value is None:
-        yield f"{path}__isnull", ["1" if value is None or value in (True, "true", "1", 1) else "0"]
+    if lookup == "isnull" or value is None or _is_null_choice(field, lookup, value):
+        yield (
+            f"{path}__isnull",
+            ["1" if lookup != "isnull" or value is None or value in (True, "true", "1", 1) else "0"],
+        )
         return
     values = value if isinstance(value, list) else [value]
     if isinstance(field, models.JSONField):
@@ -103,6 +106,13 @@ def _conditions(bound: Bound, path: str, lookup: str, field: Any, value: Any) ->
     checked = [_checked(path, field, lookup, item) for item in values]
     bare = lookup in ("exact", "in") and path not in RESERVED
     yield (path if bare else f"{path}__{'exact' if lookup == 'in' else lookup}"), checked
+
+
+def _is_null_choice(field: Any, lookup: str, value: Any) -> bool:
+    """Tell whether a choice was given, by value or label, that stands for null."""
+    return lookup == "exact" and any(
+        key is None and str(value) in (str(key), str(label)) for key, label in getattr(field, "flatchoices", None) or ()
+    )
 
 
 def _related_pk(bound: Bound, path: str, field: Any, ref: Any) -> Any:

@@ -126,7 +126,12 @@ class PartialFormSet:
             # A formset may have forms of several classes, one for each kind of row.
             form.__class__ = self.mcp.form_class(type(form))
             form.mcp_begin()
+        before = set(form.fields)
         super().add_fields(form, index)  # type: ignore[misc]
+        for name in form.fields.keys() - before if form.is_bound else ():
+            # What a formset adds of its own, such as an order or a kind, the page sends with the row.
+            if form.add_prefix(name) not in form.data:
+                _post_initial(form, name, form.fields[name])
 
     def get_form_error(self) -> str:
         return "Another row has the same; to change that one, give its id."

@@ -7,8 +7,10 @@ from typing import Any
 from django.contrib.admin.utils import flatten_fieldsets
 
 from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.guards import WRITES, by_permissions
 from mcp_server.derive.admin.rows import alike, fetch_relations, identity
 from mcp_server.derive.admin.values import name_of, read
+from mcp_server.derive.limited import is_limited
 from mcp_server.derive.secrecy import blind_fields, is_secret
 
 MAX_INLINE_ROWS = 100
@@ -32,11 +34,11 @@ class Inline:
         return {name: field for name, field in named if name not in hidden and not is_secret(name, self.admin.model)}
 
     def rights(self, request: Any, row: Any) -> dict[str, bool]:
-        return {
-            "add": bool(self.admin.has_add_permission(request, row)),
-            "change": bool(self.admin.has_change_permission(request, row)),
-            "delete": bool(self.formset.can_delete and self.admin.has_delete_permission(request, row)),
-        }
+        may = {verb: getattr(self.admin, f"has_{verb}_permission") for verb in WRITES}
+        if is_limited(request.user):
+            may = {verb: by_permissions(own, request.user) for verb, own in may.items()}
+        rights = {verb: bool(ask(request, row)) for verb, ask in may.items()}
+        return rights | {"delete": bool(self.formset.can_delete and rights["delete"])}
 
 
 def inlines_of(bound: Bound, formsets: Any) -> Iterator[Inline]:

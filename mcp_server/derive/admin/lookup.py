@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
+from django.contrib.admin.utils import quote
 from django.core.exceptions import ValidationError
+from django.urls import NoReverseMatch
 
 from mcp_server.derive.admin.arguments import MAX_TERM
 from mcp_server.derive.admin.bound import Bound, unique_names
@@ -56,8 +58,8 @@ def find(bound: Bound, ref: Any) -> Any:
 
 def handed(bound: Bound, row: Any, verb: str) -> tuple[Bound, Any]:
     """Return whose page the row has, and the row: a ModelAdmin may leave a special kind of row to that kind's own."""
-    model = type(row)
-    if model is bound.model or bound.peer(model) is None or not overrides(type(bound.admin), ModelAdmin, HANDING):
+    model = _shown_as(bound, row)
+    if model is bound.model:
         return bound, row
     exposed = bound.exposed.peers.get(model)
     if exposed is None or verb not in exposed.verbs:
@@ -69,6 +71,23 @@ def handed(bound: Bound, row: Any, verb: str) -> tuple[Bound, Any]:
     if found is None:
         raise missing(other.opts, row.pk)
     return other, found
+
+
+def _shown_as(bound: Bound, row: Any) -> Any:
+    """Return the model whose ModelAdmin answers for the row's page; only the page itself knows."""
+    kinds = [model for model in bound.site._registry if issubclass(model, bound.model) and model is not bound.model]
+    if not kinds or not overrides(type(bound.admin), ModelAdmin, HANDING):
+        return bound.model
+    try:
+        shown = bound.admin.change_view(bound.new_request("change", quote(row.pk)), quote(row.pk))
+    except NoReverseMatch:
+        # A site that is in no URLconf has no pages to ask.
+        return bound.model
+    model = getattr((getattr(shown, "context_data", None) or {}).get("opts"), "model", None)
+    if model is None:
+        # It sends whoever asks elsewhere.
+        raise missing(bound.opts, row.pk)
+    return model if model in kinds else bound.model
 
 
 def is_key(field: Any, ref: Any) -> bool:

@@ -52,6 +52,13 @@ RUN: dict[str, Verb] = {
     "autocomplete": reading.autocomplete,
 }
 NEEDS = {"create": ["add"], "update": ["change"], "delete": ["delete"], "bulk": ["add", "change", "delete"]}
+# The pages of the admin that show what a verb tells; those that write are looked after with their permission.
+PAGES = {
+    **dict.fromkeys(("list", "autocomplete", "actions", "action"), ("changelist",)),
+    **dict.fromkeys(("get", "related"), ("change",)),
+    "history": ("history",),
+    "describe": ("changelist", "change", "add"),
+}
 SAME_FOR_ALL = ("describe", "delete", "actions", "history", "autocomplete")
 
 
@@ -166,6 +173,8 @@ class AdminTool(DerivedTool):
         admin, request = bound.admin, bound.request
         if needed := NEEDS.get(self._verb):
             return any(getattr(admin, f"has_{verb}_permission")(request) for verb in needed)
+        if not bound.has_page(*PAGES[self._verb]):
+            return False
         sees = bool(admin.has_view_or_change_permission(request))
         if self._verb == "describe":
             return sees or bool(admin.has_add_permission(request))

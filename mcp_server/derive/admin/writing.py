@@ -1,7 +1,7 @@
 """Creates and changes rows through the admin's own add and change views."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from django.contrib.admin import ModelAdmin
@@ -151,6 +151,8 @@ class Write:
             raise RefusalError(refusal_text(error)) from None
         except PermissionDenied as error:
             raise PermissionDenied(str(error) or refused(bound, self.row, "change" if self.row else "add")) from error
+        if self.row is not None and self.saved is not None and self.saved.pk != self.row.pk:
+            raise RefusalError("Not saved: the admin's page would have changed another row.")
         if self.saved is None:
             told = " ".join(bound.request.messages(marked=False)) or self._kinds()
             told = told or "the admin's page did not save it."
@@ -172,7 +174,7 @@ class Write:
 
         own, admin = self.bound.admin, copy(self.bound.admin)
         if self.row is not None:
-            admin.get_object = lambda request, object_id, from_field=None: self.row
+            admin.get_object = only(self.row, own.get_object)
         admin.get_form = self._form_once(own)
         admin.get_formsets_with_inlines = self._formsets
         admin.construct_change_message = self._watch_message(own.construct_change_message)
@@ -318,6 +320,15 @@ def without_files(own: Any, instances: Any) -> Any:
         return own(request, *args, **kwargs)
 
     return save
+
+
+def only(row: Any, own: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a get_object that hands out this row; a page that asks for another one gets that from its own."""
+
+    def get_object(request: Any, object_id: Any, from_field: Any = None) -> Any:
+        return row if str(object_id) == str(row.pk) else own(request, object_id, from_field)
+
+    return get_object
 
 
 def refused(bound: Bound, row: Any, verb: str) -> str:

@@ -5,14 +5,19 @@ from typing import Any, ClassVar
 import pytest
 from django import forms
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import CharField
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpResponse
+from django.urls import path
 
-from mcp_server.derive.admin import MCPAdminMixin
+from mcp_server.derive.admin import MCPAdminMixin, register_admin_tools
+from mcp_server.server import create_server
 from tests.everything.models import Gadget
-from tests.mcp_server.derive.admin.test_strangers import boss_of
+from tests.factories import make_user
+from tests.mcp_server.derive.admin.conftest import Caller
+from tests.mcp_server.derive.admin.test_strangers import boss_of, served
 from tests.mcp_server.derive.admin.workshop.models import Machine, Note, OldMachine, Part, Press
 
 pytestmark = pytest.mark.django_db
@@ -42,10 +47,6 @@ class KindsAdmin(admin.ModelAdmin):
     def of(self, pk: str) -> Any:
         return self.admin_site._registry[Press if Press.objects.filter(pk=pk).exists() else OldMachine]
 
-    def get_object(self, *args: Any) -> Any:
-        row = super().get_object(*args)
-        return getattr(row, "press", row)
-
     def add_view(self, *args: Any) -> HttpResponse:
         return HttpResponse("Which kind?")
 
@@ -63,9 +64,45 @@ class LightPressAdmin(admin.ModelAdmin):
         return super().get_queryset(request).filter(tons__lt=100)
 
 
+class HiddenPressAdmin(MCPAdminMixin, LightPressAdmin):
+    mcp_tools = ("list",)
+
+
+class FewPagesAdmin(admin.ModelAdmin):
+    """Settings of one's own, say: no list, nothing to add or delete, and always one's own row."""
+
+    def get_urls(self) -> Any:
+        return [path("", self.change_view, name="workshop_machine_change")]
+
+    def change_view(self, request: Any, object_id: str, *args: Any) -> Any:
+        return super().change_view(request, "MINE", *args)
+
+
+def site_of(name: str, *registered: tuple[Any, Any]) -> admin.AdminSite:
+    site = admin.AdminSite(name=name)
+    for model, model_admin in registered:
+        site.register(model, model_admin)
+    return site
+
+
+# Sites whose pages have addresses: the tests below make this module the URLconf.
+KINDS = site_of("kinds", (Machine, KindsAdmin), (Press, LightPressAdmin))
+HIDDEN = site_of("hidden", (Machine, KindsAdmin), (Press, HiddenPressAdmin))
+FEW = site_of("few", (Machine, FewPagesAdmin))
+urlpatterns = [path(f"{site.name}/", site.urls) for site in (KINDS, HIDDEN, FEW)]
+routed = pytest.mark.urls(__name__)
+
+
+def boss_on(site: admin.AdminSite) -> Caller:
+    mcp = create_server()
+    register_admin_tools(mcp, site)
+    return Caller(mcp, make_user("boss", superuser=True))
+
+
+@routed
 def test_a_row_of_a_special_kind_is_left_to_the_admin_of_its_kind():
     Press.objects.create(code="P-1", serial="A 1", tons=2)
-    boss = boss_of((Machine, KindsAdmin), (Press, LightPressAdmin))
+    boss = boss_on(KINDS)
     assert boss.call("get_machine", id="P-1")["tons"] == 2
     changed = boss.call("update_machine", id="P-1", values={"tons": 3})["changed"]
     assert changed == {"tons": [2.0, 3.0]}
@@ -77,22 +114,34 @@ def test_a_row_of_a_special_kind_is_left_to_the_admin_of_its_kind():
     assert not Machine.objects.exists()
 
 
+@routed
 def test_the_admin_of_a_kind_also_decides_which_of_its_rows_there_are():
     Press.objects.create(code="P-1", serial="A 1", tons=200)
-    boss = boss_of((Machine, KindsAdmin), (Press, LightPressAdmin))
+    boss = boss_on(KINDS)
     for tool, arguments in (("get", {}), ("update", {"values": {"tons": 3}}), ("delete", {})):
-        assert "You see no press" in boss.refused(f"{tool}_machine", id="P-1", **arguments)
+        assert "You see no machine" in boss.refused(f"{tool}_machine", id="P-1", **arguments)
 
 
-class HiddenPressAdmin(MCPAdminMixin, LightPressAdmin):
-    mcp_tools = ("list",)
-
-
+@routed
 def test_the_tools_of_another_model_do_no_more_to_a_kind_than_its_own():
     Press.objects.create(code="P-1", serial="A 1")
-    boss = boss_of((Machine, KindsAdmin), (Press, HiddenPressAdmin))
+    boss = boss_on(HIDDEN)
     refusal = boss.refused("update_machine", id="P-1", values={"tons": 3})
     assert refusal == "This machine is a press, for which there is no tool update."
+
+
+@routed
+def test_what_has_no_page_has_no_tool_and_a_page_of_ones_own_changes_no_other():
+    for code in ("MINE", "OTHER"):
+        Machine.objects.create(code=code, serial=code)
+    boss = boss_on(FEW)
+    verbs = ("describe", "get", "update", "bulk")
+    assert boss.tools().keys() == {"find_models", *(f"{verb}_machine" for verb in verbs)}
+    bulk = boss.refused("bulk_machine", operation="delete", ids=["MINE"])
+    assert "may not delete" in bulk
+    assert boss.call("update_machine", id="MINE", values={"kind": "d"})["changed"] == {"kind": ["s", "d"]}
+    assert "another row" in boss.refused("update_machine", id="OTHER", values={"kind": "d"})
+    assert list(Machine.objects.filter(kind="d").values_list("code", flat=True)) == ["MINE"]
 
 
 class PressForm(forms.ModelForm):
@@ -159,3 +208,77 @@ def test_an_input_that_a_script_builds_is_left_alone_and_refused_by_name():
     assert "text: What this field's page sends cannot be made here." in refusal
     note.refresh_from_db()
     assert (note.text, note.object_id) == ("Mind the knots", "D-1")
+
+
+class AskingNobodyAdmin(admin.ModelAdmin):
+    def has_change_permission(self, request: Any, obj: Any = None) -> bool:
+        return True
+
+    has_delete_permission = has_change_permission
+
+
+def test_a_limited_token_writes_nothing_that_asks_no_permission():
+    machine = Machine.objects.create(code="S-1", serial="A 1")
+    server = served((Machine, AskingNobodyAdmin))
+    clerk = make_user("clerk", "workshop.view_machine", "workshop.add_machine", staff=True)
+    limited = Caller(server, clerk, access="limited")
+    limited.token.permissions.set(Permission.objects.filter(codename__in=["view_machine", "add_machine"]))
+    assert {"list_machine", "create_machine"} <= limited.tools().keys()
+    assert not {"update_machine", "delete_machine"} & limited.tools().keys()
+    bulk = {"operation": "update", "items": [{"id": "S-1", "values": {"kind": "d"}}]}
+    assert "may not change" in limited.refused("bulk_machine", **bulk)
+    Caller(server, clerk).call("update_machine", id=machine.pk, values={"kind": "d"})
+
+
+class OwnDeleteAdmin(admin.ModelAdmin):
+    def delete_view(self, request: Any, object_id: str, *args: Any) -> HttpResponse:
+        self.get_object(request, object_id).delete()
+        return HttpResponse("Gone.")
+
+
+def test_a_row_is_deleted_when_it_is_gone_whichever_way_the_page_went():
+    Machine.objects.create(code="S-1", serial="A 1")
+    boss = boss_of((Machine, OwnDeleteAdmin))
+    assert boss.call("delete_machine", id="S-1")["deleted"]["id"] == "S-1"
+    assert not Machine.objects.exists()
+
+
+def test_a_choice_that_stands_for_null_filters_rows_without_a_value():
+    Machine.objects.create(code="S-1", serial="A 1")
+    Machine.objects.create(code="S-2", serial="A 2", checked=True)
+
+    class CheckedAdmin(admin.ModelAdmin):
+        list_filter = ("checked",)
+
+    field = Machine._meta.get_field("checked")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(field, "choices", [(None, "Unknown"), (True, "Fine"), (False, "Broken")])
+        boss = boss_of((Machine, CheckedAdmin))
+        for value in ("None", "Unknown", None):
+            assert [row["id"] for row in boss.call("list_machine", filters={"checked": value})["rows"]] == ["S-1"]
+
+
+class RankedFormSet(BaseInlineFormSet):
+    """Adds a field of its own to every form, which the page sends with the row."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        form.fields["rank"] = forms.IntegerField(initial=7)
+
+
+class RankedInline(admin.TabularInline):
+    model = Part
+    formset = RankedFormSet
+
+
+class RankedAdmin(admin.ModelAdmin):
+    inlines = (RankedInline,)
+
+
+def test_what_a_formset_adds_to_its_forms_is_sent_as_the_page_sends_it():
+    machine = Machine.objects.create(code="S-1", serial="A 1")
+    Part.objects.create(machine=machine, name="Blade")
+    boss = boss_of((Machine, RankedAdmin))
+    assert boss.call("update_machine", id="S-1", values={"kind": "d"})["changed"] == {"kind": ["s", "d"]}
+    boss.call("update_machine", id="S-1", values={"parts": [{"name": "Belt"}]})
+    assert machine.parts.count() == 2
