@@ -1,5 +1,6 @@
 """Which caller may use which tool, resource or prompt."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -9,6 +10,7 @@ from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 from django.contrib.auth import get_backends
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
+from fastmcp.exceptions import ToolError
 from fastmcp.tools import Tool
 from fastmcp.utilities.components import FastMCPComponent
 from mcp_types import ToolAnnotations
@@ -63,6 +65,23 @@ def asked_once(key: Any, find_out: Callable[[], T]) -> T:
     return answer
 
 
+class UnseenError(ToolError):
+    """The tool's own rule keeps it from this caller, who is told that it is unknown."""
+
+    def __init__(self) -> None:
+        super().__init__(log_level=logging.DEBUG)
+
+
+class AsksItself:
+    """Marks the class of a tool whose call begins with its own rule and raises UnseenError where that says no.
+
+    One visit to the database thread then serves rule and call.
+    """
+
+    def visible_to(self, user: AbstractBaseUser) -> bool:
+        raise NotImplementedError
+
+
 class PassesOn:
     """Marks the class of a tool that does nothing itself but find and call others as its caller.
 
@@ -105,6 +124,13 @@ def is_read_only(component: FastMCPComponent) -> bool:
 
 def may_use(component: FastMCPComponent, user: AbstractBaseUser | None, token: MCPToken | None) -> bool:
     """Tell whether the caller may see and use the component; no user (development only) may all but own rules."""
+    if not may_try(component, user, token):
+        return False
+    return user is None or not has_own_rule(component) or component.visible_to(user)
+
+
+def may_try(component: FastMCPComponent, user: AbstractBaseUser | None, token: MCPToken | None) -> bool:
+    """Tell the same by all but the component's own rule."""
     if user is None:
         return not has_own_rule(component)
     if isinstance(component, PassesOn):
@@ -113,9 +139,7 @@ def may_use(component: FastMCPComponent, user: AbstractBaseUser | None, token: M
     if token is not None and not _token_allows(component, token):
         return False
     needed = required_permissions(component)
-    if needed and not (hasattr(user, "has_perms") and user.has_perms(needed)):
-        return False
-    return component.visible_to(user) if has_own_rule(component) else True
+    return not needed or (hasattr(user, "has_perms") and user.has_perms(needed))
 
 
 def _token_allows(component: FastMCPComponent, token: MCPToken) -> bool:
@@ -136,8 +160,8 @@ def needs_database(component: FastMCPComponent) -> bool:
 
     Model permissions do not: they were fetched with the caller.
     """
-    return (
-        has_own_rule(component)
-        or differs_by_caller(component)
-        or any(getattr(type(backend), "has_perm", None) is not ModelBackend.has_perm for backend in get_backends())
-    )
+    return has_own_rule(component) or differs_by_caller(component) or has_foreign_backends()
+
+
+def has_foreign_backends() -> bool:
+    return any(getattr(type(backend), "has_perm", None) is not ModelBackend.has_perm for backend in get_backends())

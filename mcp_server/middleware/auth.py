@@ -16,7 +16,16 @@ from mcp_server.auth import DjangoAccessToken, Principal, environment_principal
 from mcp_server.conf import setting
 from mcp_server.context import STATE_KEY_TOKEN, STATE_KEY_USER, called_tool, get_mcp_token, get_mcp_user, http_request
 from mcp_server.orm import database_thread, in_database
-from mcp_server.permissions import asking_once, differs_by_caller, may_use, needs_database
+from mcp_server.permissions import (
+    AsksItself,
+    UnseenError,
+    asking_once,
+    differs_by_caller,
+    has_foreign_backends,
+    may_try,
+    may_use,
+    needs_database,
+)
 from tokens.auth import MCPAuthError
 from tokens.models import MCPToken
 
@@ -48,8 +57,12 @@ class MCPAuthMiddleware(Middleware):
         self, context: MiddlewareContext[CallToolRequestParams], call_next: CallNext[Any, Any]
     ) -> Any:
         tool = await called_tool(_context(context), context.message.name)
-        await _gate(context, tool, f"Unknown tool: {context.message.name!r}")
-        return await call_next(context)
+        unknown = f"Unknown tool: {context.message.name!r}"
+        await _gate(context, tool, unknown)
+        try:
+            return await call_next(context)
+        except UnseenError:
+            raise HiddenError(unknown) from None
 
     async def on_read_resource(
         self, context: MiddlewareContext[ReadResourceRequestParams], call_next: CallNext[Any, Any]
@@ -116,5 +129,9 @@ async def _gate(context: MiddlewareContext[Any], component: FastMCPComponent | N
     if component is None:
         raise NotFoundError(unknown)
     user, token = await _caller(_context(context))
-    if not await _asked([component], lambda: may_use(component, user, token)):
+    if isinstance(component, AsksItself) and not has_foreign_backends():
+        allowed = may_try(component, user, token)
+    else:
+        allowed = await _asked([component], lambda: may_use(component, user, token))
+    if not allowed:
         raise HiddenError(unknown)

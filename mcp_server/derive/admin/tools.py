@@ -20,7 +20,6 @@ from mcp_server.derive.admin.arguments import checked
 from mcp_server.derive.admin.bound import Bound, for_lists, unique_names
 from mcp_server.derive.admin.callers import caller_key, is_for_reading, most_permitted_user, views
 from mcp_server.derive.admin.exposure import DEFAULT_EXCLUDE, Exposed, find_exposed
-from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.texts import description, parameters, without_database
 from mcp_server.derive.provider import derived_of
 from mcp_server.derive.registration import add_derived
@@ -28,7 +27,7 @@ from mcp_server.derive.requests import Origin, current_origin
 from mcp_server.derive.secrecy import secret_names, without_values_of
 from mcp_server.errors import expected_errors
 from mcp_server.orm import in_database
-from mcp_server.permissions import META_KEY
+from mcp_server.permissions import META_KEY, AsksItself, UnseenError
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ PAGES = {
 SAME_FOR_ALL = ("describe", "delete", "actions", "history", "autocomplete")
 
 
-class DerivedTool(Tool):
+class DerivedTool(AsksItself, Tool):
     """Runs one synchronous function on the message's database thread; its own rule decides who sees it."""
 
     def get_meta(self) -> dict[str, Any]:
@@ -79,15 +78,20 @@ class DerivedTool(Tool):
     def answer(self, user: Any, origin: Origin, arguments: Mapping[str, Any]) -> Any:
         raise NotImplementedError
 
+    def call(self, user: Any, origin: Origin, arguments: Mapping[str, Any]) -> Any:
+        """Answer a caller who may use the tool; any other learns nothing of it, not even what its arguments are."""
+        if not self.visible_to(user):
+            raise UnseenError
+        return self.answer(user, origin, self.checked(arguments))
+
     def checked(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments as the verbs take them; raises RefusalError for others."""
         return checked(self.parameters, arguments)
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         user = await require_mcp_user(get_context())
-        given = self.checked(arguments)
         with expected_errors():
-            answer = await in_database(self.answer, user, current_origin(), given)
+            answer = await in_database(self.call, user, current_origin(), arguments)
         if isinstance(answer, ToolResult):
             return answer
         # One line without spaces: the text is what most clients hand to the model.
@@ -142,8 +146,10 @@ class AdminTool(DerivedTool):
         return {META_KEY: {"permissions": names, "object_rule": self._exposed.has_row_rules}}
 
     def visible_to(self, user: Any) -> bool:
+        return self._shown(for_lists(self._exposed, user))
+
+    def _shown(self, bound: Bound) -> bool:
         try:
-            bound = for_lists(self._exposed, user)
             return bool(self._exposed.site.has_permission(bound.request)) and self._allowed(bound)
         except Exception:
             # One ModelAdmin that cannot answer must not cost everybody the whole list.
@@ -183,11 +189,11 @@ class AdminTool(DerivedTool):
             return sees and not is_for_reading(bound.user) and bool(actions.offered(bound))
         return sees and (self._verb != "related" or bool(reading.relations(bound)))
 
-    def answer(self, user: Any, origin: Origin, arguments: Mapping[str, Any]) -> Any:
+    def call(self, user: Any, origin: Origin, arguments: Mapping[str, Any]) -> Any:
         bound = Bound(self._exposed, user, origin)
-        if not self._exposed.site.has_permission(bound.request) or not self._allowed(bound):
-            raise RefusalError("Your user may not do this.")
-        return RUN[self._verb](bound, arguments)
+        if not self._shown(bound):
+            raise UnseenError
+        return RUN[self._verb](bound, self.checked(arguments))
 
 
 class FindModels(DerivedTool):

@@ -5,7 +5,8 @@ import logging
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
+from django.core.cache import cache
 from django.test.utils import isolate_apps, override_settings
 
 from mcp_server import checks
@@ -16,6 +17,7 @@ from shop.admin import ProductAdmin
 from shop.models import Category, Product, Tag
 from tests.factories import make_user
 from tests.mcp_server.derive.admin.conftest import FULL, VIEW_ALL, Caller
+from tokens.models import ToolCall
 
 pytestmark = pytest.mark.django_db
 
@@ -231,3 +233,20 @@ def test_a_hundred_models_get_their_tools():
         model_admin = type(f"Product{number}Admin", (ProductAdmin,), {"__module__": __name__})
         site.register(model, model_admin)
     assert len(server_of(site)[1]) == 1201
+
+
+def test_a_hidden_tool_is_unknown_whatever_it_is_called_with(caller):
+    nobody = caller("nobody", "shop.view_category")
+    for arguments in ({}, {"id": "no", "values": 7}, {"colour": "red"}):
+        assert nobody.refused("update_supplier", **arguments) == "Unknown tool: 'update_supplier'"
+    assert set(ToolCall.objects.filter(tool="update_supplier").values_list("status", flat=True)) == {"denied"}
+
+
+def test_a_hidden_tool_is_unknown_however_often_it_is_called(caller, settings):
+    settings.MCP_RATE_LIMIT_TOOL = "1/day"
+    cache.clear()
+    nobody = caller("nobody", "shop.view_category")
+    assert {nobody.refused("list_supplier") for _ in range(3)} == {"Unknown tool: 'list_supplier'"}
+    nobody.user.user_permissions.add(Permission.objects.get(codename="view_supplier"))
+    nobody.call("list_supplier")
+    assert "Too many calls" in nobody.refused("list_supplier")
