@@ -27,8 +27,10 @@ if "sqlite" in DATABASES["default"]["ENGINE"]:
     # A file, so that threads with connections of their own see one database as they do in production.
     DATABASES["default"]["TEST"] = {"NAME": str(Path(tempfile.mkdtemp(prefix="test-")) / "test.sqlite3")}
 # A second database, which holds the workshop only, and which tests ask for by name.
+_archive = str(Path(tempfile.mkdtemp(prefix="test-archive-")) / "archive.sqlite3")
 DATABASES["archive"] = {
     "ENGINE": "django.db.backends.sqlite3",
-    "TEST": {"NAME": str(Path(tempfile.mkdtemp(prefix="test-archive-")) / "archive.sqlite3"), "MIGRATE": False},
+    "NAME": _archive,
+    "TEST": {"NAME": _archive, "MIGRATE": False},
 }
 DATABASE_ROUTERS = ["tests.mcp_server.derive.admin.workshop.router.Router"]

@@ -1,7 +1,7 @@
 """What a write changed: old and new values, for the answer and for the log."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
@@ -69,17 +69,28 @@ def inline_change(formset: Any, row: Any) -> dict[str, Any]:
     return identity(row) | {"changed": changed}
 
 
-def lost(form: Any, name: str) -> bool:
-    """Tell whether the database still has the old value of a field that was to change."""
-    row, field = form.instance, model_field(type(form.instance), name)
-    if field is None or row.pk is None or (form.mcp_new and not form.prefix):
-        return False
-    if field.many_to_many:
-        wanted = {item.pk for item in form.cleaned_data[name]}
-        return wanted != set(getattr(row, name).values_list("pk", flat=True))
-    if not field.concrete or isinstance(field, models.FileField) or form.mcp_new:
-        return False
-    now = type(row)._base_manager.using(row._state.db).filter(pk=row.pk).values_list(field.attname, flat=True).first()
+def lost(form: Any, names: Iterable[str]) -> list[str]:
+    """Return those of the fields that were to change for which the database still has the old value."""
+    row = form.instance
+    fields = {name: field for name in names if (field := model_field(type(row), name)) is not None}
+    if row.pk is None or not fields or (form.mcp_new and not form.prefix):
+        return []
+    many = [name for name, field in fields.items() if field.many_to_many and not _has(row, name, form)]
+    own = [name for name, field in fields.items() if field.concrete and not field.many_to_many]
+    own = [name for name in own if not form.mcp_new and not isinstance(fields[name], models.FileField)]
+    return many + [name for name, now in _in_database(row, own).items() if _kept_old(form, name, fields[name], now)]
+
+
+def _has(row: Any, name: str, form: Any) -> bool:
+    return {item.pk for item in form.cleaned_data[name]} == set(getattr(row, name).values_list("pk", flat=True))
+
+
+def _in_database(row: Any, names: list[str]) -> dict[str, Any]:
+    rows = type(row)._base_manager.using(row._state.db).filter(pk=row.pk).order_by()
+    return next(iter(rows.values(*names)[:1]), {}) if names else {}
+
+
+def _kept_old(form: Any, name: str, field: Any, now: Any) -> bool:
     wanted = form.cleaned_data[name]
     wanted = getattr(wanted, field.target_field.attname, wanted) if field.is_relation else wanted
     return bool(now != wanted and plain(now, field) == _scalar(form.mcp_old.get(name)))

@@ -287,10 +287,10 @@ class Write:
             return
         forms = [self.form, *(form for formset in self.formsets for form in formset.forms)]
         for form in filter(None, forms):
-            for name in form.mcp_given:
-                if name in form.changed_data and name in form.cleaned_data and lost(form, name):
-                    where = ".".join(filter(None, (self.partial.place(form.prefix or ""), name)))
-                    raise RefusalError(f"{where}: not taken: something keeps the old value.")
+            given = (name for name in form.mcp_given if name in form.changed_data and name in form.cleaned_data)
+            for name in lost(form, given):
+                where = ".".join(filter(None, (self.partial.place(form.prefix or ""), name)))
+                raise RefusalError(f"{where}: not taken: something keeps the old value.")
 
 
 def response(admin: Any, view: str) -> Any:
