@@ -16,6 +16,7 @@ class McpServerConfig(AppConfig):
         from mcp_server import checks  # noqa: F401  (registers them)
         from mcp_server.catalog import tool_catalog
         from mcp_server.changes import watch_connections
+        from mcp_server.derive.masking import watch_rows
         from tokens.catalog import register_tool_catalog
 
         register_tool_catalog(tool_catalog)
@@ -24,3 +25,4 @@ class McpServerConfig(AppConfig):
             logger.setLevel(max(logger.level, logging.INFO))
         # In every process of the project: the pages and commands change rows that agents watch.
         watch_connections()
+        watch_rows()

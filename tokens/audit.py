@@ -28,7 +28,7 @@ SECRET_NAME = re.compile(
     r"passw|passphrase|pwd|secret|token|key(?!word|board|note)|credential|authori[sz]ation|bearer|cookie|session"
     r"|cv[vc]|private|encrypted|mnemonic|otp\b|(?<![a-z])(?:t?otp|[hj]otp(?![a-z])|pw(?![a-z])|jwt(?![a-z])|dsn(?![a-z]))"
     # A PIN, and the codes that let somebody in; "pin_count" and "country_code" are neither.
-    r"|(?<![a-z])pins?(?:_?(?:code|number|hash|block)s?)?(?![a-z_])|_salt\b|(?:2fa|mfa|wallet)_?seed|seed_?(?:phrase|words)"
+    r"|(?<![a-z])pins?(?:_?(?:code|number|hash|block)s?)?(?![a-z_])|_salt\b|(?:2fa|mfa|wallet)_?seed|seed_?(?:phrase|words)|(?<![a-z_])seed(?![a-z_])"
     r"|(?:recovery|backup|verification|security|access|auth|reset|login|activation|one_?time|emergency|2fa|mfa)_?codes?\b",
     re.IGNORECASE,
 )

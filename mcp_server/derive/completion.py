@@ -13,7 +13,7 @@ from fastmcp.server.dependencies import get_context
 from mcp_types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
 
 from mcp_server.context import get_mcp_token, get_mcp_user
-from mcp_server.orm import in_database
+from mcp_server.derive.masking import in_database_masked
 from mcp_server.permissions import may_use
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def register_completion(mcp: FastMCP[Any]) -> None:
             return completer(user, argument.name, argument.value, given)
 
         try:
-            return await in_database(values)
+            return await in_database_masked(values)
         except REFUSALS:
             return nothing()
         except Exception:

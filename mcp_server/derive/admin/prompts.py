@@ -25,9 +25,9 @@ from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.rows import named
 from mcp_server.derive.admin.texts import best_effort
 from mcp_server.derive.completion import nothing
+from mcp_server.derive.masking import in_database_masked
 from mcp_server.derive.registration import add_derived
 from mcp_server.derive.requests import Origin, current_origin
-from mcp_server.orm import in_database
 from mcp_server.permissions import META_KEY
 
 TASK = """\
@@ -75,7 +75,7 @@ class ActionPrompt(Prompt):
             raise refusal(f"{', '.join(unknown)[:60]}: this prompt takes rows and details.")
         user = await require_mcp_user(get_context())
         try:
-            text = await in_database(self.text, user, current_origin(), given)
+            text = await in_database_masked(self.text, user, current_origin(), given)
         except (RefusalError, PermissionDenied) as error:
             raise refusal(f"rows: {error}") from error
         return PromptResult(text, description=self.description)

@@ -28,9 +28,9 @@ from mcp_server.derive.admin.lookup import key_of
 from mcp_server.derive.admin.reading import get_row, viewed
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.completion import nothing
+from mcp_server.derive.masking import in_database_masked
 from mcp_server.derive.registration import add_derived
 from mcp_server.derive.requests import Origin, current_origin, own_origin
-from mcp_server.orm import in_database
 from mcp_server.permissions import META_KEY
 from mcp_server.subscriptions import rows_of, watch
 
@@ -94,7 +94,7 @@ class RowTemplate(ResourceTemplate):
     async def _read(self, uri: str, params: dict[str, Any]) -> ResourceResult:
         user = await require_mcp_user(get_context())
         try:
-            content = await in_database(self.content, user, current_origin(), params["pk"])
+            content = await in_database_masked(self.content, user, current_origin(), params["pk"])
         except (RefusalError, PermissionDenied, Http404, ObjectDoesNotExist) as error:
             # One answer for what is not there and what is not for this caller.
             raise NoSuchResourceError(uri) from error

@@ -21,12 +21,12 @@ from mcp_server.derive.admin.bound import Bound, for_lists, unique_names
 from mcp_server.derive.admin.callers import caller_key, is_for_reading, most_permitted_user, views
 from mcp_server.derive.admin.exposure import DEFAULT_EXCLUDE, Exposed, find_exposed
 from mcp_server.derive.admin.texts import description, parameters, without_database
+from mcp_server.derive.masking import in_database_masked
 from mcp_server.derive.provider import derived_of
 from mcp_server.derive.registration import add_derived
 from mcp_server.derive.requests import Origin, current_origin
 from mcp_server.derive.secrecy import secret_names, without_values_of
 from mcp_server.errors import expected_errors
-from mcp_server.orm import in_database
 from mcp_server.permissions import META_KEY, AsksItself, UnseenError
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class DerivedTool(AsksItself, Tool):
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         user = await require_mcp_user(get_context())
         with expected_errors():
-            answer = await in_database(self.call, user, current_origin(), arguments)
+            answer = await in_database_masked(self.call, user, current_origin(), arguments)
         if isinstance(answer, ToolResult):
             return answer
         # One line without spaces: the text is what most clients hand to the model.

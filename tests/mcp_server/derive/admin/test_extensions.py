@@ -16,8 +16,8 @@ from mcp_server.derive.admin import register_admin_tools
 from mcp_server.server import create_server
 from tests.factories import make_user
 from tests.mcp_server.derive.admin.conftest import Caller
-from tests.mcp_server.derive.admin.test_strangers import boss_of
-from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Part, Tag
+from tests.mcp_server.derive.admin.test_strangers import boss_of, served
+from tests.mcp_server.derive.admin.workshop.models import Access, Job, Machine, Part, Tag
 
 pytestmark = pytest.mark.django_db
 
@@ -306,3 +306,60 @@ def test_values_are_found_for_a_field_that_only_an_existing_row_has():
     Tag.objects.create(name="loud")
     assert [row["label"] for row in boss.call("autocomplete_job", field="tags")["rows"]] == ["loud"]
     assert boss.call("autocomplete_job", field="machine")["rows"] == []
+
+
+class AccessAdmin(admin.ModelAdmin):
+    actions = ["renew"]
+
+    def renew(self, request: Any, queryset: Any) -> None:
+        for access in queryset:
+            self.message_user(request, f"{access} is renewed.")
+
+    def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
+        obj.api_token = obj.api_token or "made-4b1d0c7e9a2f6835"
+        super().save_model(request, obj, form, change)
+
+    def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
+        return obj is None or obj.kind == "s"
+
+
+class FormlessAdmin(AccessAdmin):
+    fields = ["code", "serial", "kind"]
+
+
+calling = admin.AdminSite(name="calling")
+calling.register(Access, FormlessAdmin)
+urlpatterns.append(path("calling/", calling.urls))
+
+
+@pytest.mark.urls(__name__)
+def test_a_row_that_is_called_by_its_secret_is_told_without_it():
+    server = create_server()
+    register_admin_tools(server, calling)
+    boss = Caller(server, make_user("boss", superuser=True))
+    made = boss.call("create_access", values={"code": "A-1", "serial": "1"})
+    Access.objects.create(code="A-2", serial="2", api_token="kept-4b1d0c7e9a2f6835", kind="d")
+    answers = [
+        made,
+        boss.call("list_access"),
+        boss.call("get_access", id="A-2"),
+        boss.call("update_access", id="A-2", values={"serial": "3"}),
+        boss.call("history_access", id="A-2"),
+        boss.call("autocomplete_access"),
+        boss.call("action_access", action="renew", ids=["A-1", "A-2"]),
+        boss.call("action_access", action="delete_selected", ids=["A-1"]),
+        boss.call("delete_access", id="A-1", dry_run=True),
+        boss.refused("delete_access", id="A-2"),
+        boss.refused("get_access", id="kept-4b1d0c7e9a2f6835", fields=["api_token"]),
+        boss._ask(lambda client: client.read_resource("django://workshop.access/A-2")),
+        boss._ask(lambda client: client.get_prompt("renew_access", {"rows": "A-1, A-2"})),
+    ]
+    assert "4b1d0c7e9a2f6835" not in str(answers)
+    assert str(answers).count("[secret]") > 10
+
+
+def test_a_word_in_a_field_named_like_a_secret_is_still_a_word():
+    server = served((Access, FormlessAdmin))
+    boss = Caller(server, make_user("boss", superuser=True))
+    Access.objects.create(code="A-1", serial="1", api_token="default_language_of_all")
+    assert boss.call("list_access")["rows"][0]["label"] == "default_language_of_all"

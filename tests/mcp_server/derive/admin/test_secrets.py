@@ -52,6 +52,7 @@ def boss(server: FastMCP[Any], db: None) -> Caller:
             "jwt",
             "encrypted_note",
             "seed_phrase",
+            "seed",
         ),
         *("wallet_seed", "cvc", "access_code", "hash_salt", "pinHash", "owner__password", "2fa_seed", "security_code"),
     ],

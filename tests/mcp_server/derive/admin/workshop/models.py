@@ -40,6 +40,17 @@ class OldMachine(Machine):
         proxy = True
 
 
+class Access(Machine):
+    """Called by its secret, as the tokens of many applications are."""
+
+    class Meta:
+        app_label = "workshop"
+        proxy = True
+
+    def __str__(self) -> str:
+        return self.api_token
+
+
 class Press(Machine):
     tons = models.FloatField(default=1.5)
 
