@@ -1,6 +1,7 @@
 """What a ModelAdmin's permission methods leave unsaid: which pages there are, and what a limited token writes."""
 
 import copy
+import logging
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -10,6 +11,8 @@ from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 
 from mcp_server.derive.limited import is_limited, lets_in
 
+logger = logging.getLogger(__name__)
+
 WRITES = ("add", "change", "delete")
 
 
@@ -17,10 +20,16 @@ def guard(admin: Any, user: Any) -> None:
     """Let this copy of a ModelAdmin refuse what has no page, and a limited token what asks no permission."""
     for verb in WRITES:
         name = f"has_{verb}_permission"
-        if not has_page(admin.admin_site, admin.opts, verb):
-            setattr(admin, name, _never)
-        elif is_limited(user):
-            setattr(admin, name, by_permissions(getattr(admin, name), user))
+        own = getattr(admin, name)
+        setattr(admin, name, _with_page(admin, verb, by_permissions(own, user) if is_limited(user) else own))
+
+
+def _with_page(admin: Any, verb: str, own: Callable[..., Any]) -> Callable[..., bool]:
+    # Asked when the permission is: when the server starts, the URLs may not be there yet.
+    def has_permission(request: Any, *row: Any, **named: Any) -> bool:
+        return has_page(admin.admin_site, admin.opts, verb) and bool(own(request, *row, **named))
+
+    return has_permission
 
 
 def by_permissions(own: Callable[..., Any], user: Any) -> Callable[..., bool]:
@@ -32,14 +41,19 @@ def by_permissions(own: Callable[..., Any], user: Any) -> Callable[..., bool]:
     return has_permission
 
 
-def _never(*args: Any, **kwargs: Any) -> bool:
-    return False
-
-
 def _as(user: Any, request: Any) -> Any:
     twin = copy.copy(request)
     twin.user = user
     return twin
+
+
+def load_urls(site: Any) -> None:
+    """Load the URLconf while it may use the database; some are made of rows."""
+    try:
+        _is_routed(site, settings.ROOT_URLCONF)
+    except Exception:
+        # Whoever imports this from a URLconf has none yet; whatever else is wrong, each request will say.
+        logger.debug("The URLs cannot be loaded yet", exc_info=True)
 
 
 def has_page(site: Any, opts: Any, view: str) -> bool:

@@ -79,7 +79,7 @@ def _shown_as(bound: Bound, row: Any) -> Any:
     if not kinds or not overrides(type(bound.admin), ModelAdmin, HANDING):
         return bound.model
     try:
-        shown = bound.admin.change_view(bound.new_request("change", quote(row.pk)), quote(row.pk))
+        shown = bound.admin.change_view(bound.new_request("change", quote(row.pk)), str(quote(row.pk)))
     except NoReverseMatch:
         # A site that is in no URLconf has no pages to ask.
         return bound.model

@@ -20,6 +20,7 @@ from mcp_server.derive.admin.arguments import checked
 from mcp_server.derive.admin.bound import Bound, for_lists, unique_names
 from mcp_server.derive.admin.callers import caller_key, is_for_reading, most_permitted_user, views
 from mcp_server.derive.admin.exposure import DEFAULT_EXCLUDE, Exposed, find_exposed
+from mcp_server.derive.admin.guards import load_urls
 from mcp_server.derive.admin.texts import description, parameters, without_database
 from mcp_server.derive.masking import in_database_masked
 from mcp_server.derive.provider import derived_of
@@ -248,6 +249,7 @@ def register_admin_tools(
     user = most_permitted_user()
     from mcp_server.derive.admin.beside import register_beside_tools  # its modules need the tools
 
+    load_urls(site)
     with without_database():
         built = {item: tools for item in exposed if (tools := _tools_of(item, user)) is not None}
         exposed = list(built)

@@ -19,6 +19,7 @@ from tests.factories import make_user
 from tests.mcp_server.derive.admin.conftest import Caller
 from tests.mcp_server.derive.admin.test_strangers import boss_of, served
 from tests.mcp_server.derive.admin.workshop.models import Machine, Note, OldMachine, Part, Press
+from tests.mcp_server.derive.admin.workshop.urls_of_rows import SITE_OF_ROWS
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +65,21 @@ class LightPressAdmin(admin.ModelAdmin):
         return super().get_queryset(request).filter(tons__lt=100)
 
 
+class SpecialPart(Part):
+    class Meta:
+        app_label = "workshop"
+        proxy = True
+
+
+class SpecialPartAdmin(admin.ModelAdmin):
+    fields = ("name",)
+
+
+class PartKindsAdmin(admin.ModelAdmin):
+    def change_view(self, *args: Any) -> Any:
+        return self.admin_site._registry[SpecialPart].change_view(*args)
+
+
 class HiddenPressAdmin(MCPAdminMixin, LightPressAdmin):
     mcp_tools = ("list",)
 
@@ -88,8 +104,9 @@ def site_of(name: str, *registered: tuple[Any, Any]) -> admin.AdminSite:
 # Sites whose pages have addresses: the tests below make this module the URLconf.
 KINDS = site_of("kinds", (Machine, KindsAdmin), (Press, LightPressAdmin))
 HIDDEN = site_of("hidden", (Machine, KindsAdmin), (Press, HiddenPressAdmin))
+PARTS = site_of("parts", (Part, PartKindsAdmin), (SpecialPart, SpecialPartAdmin))
 FEW = site_of("few", (Machine, FewPagesAdmin))
-urlpatterns = [path(f"{site.name}/", site.urls) for site in (KINDS, HIDDEN, FEW)]
+urlpatterns = [path(f"{site.name}/", site.urls) for site in (KINDS, HIDDEN, PARTS, FEW)]
 routed = pytest.mark.urls(__name__)
 
 
@@ -115,6 +132,16 @@ def test_a_row_of_a_special_kind_is_left_to_the_admin_of_its_kind():
 
 
 @routed
+def test_a_kind_is_found_by_any_kind_of_key():
+    part = Part.objects.create(machine=Machine.objects.create(code="S-1", serial="A 1"), name="Blade")
+    boss = boss_on(PARTS)
+    assert boss.call("get_part", id=part.pk) == {"id": part.pk, "label": "Blade", "name": "Blade"}
+    boss.call("update_part", id=part.pk, values={"name": "Disc"})
+    part.refresh_from_db()
+    assert part.name == "Disc"
+
+
+@routed
 def test_the_admin_of_a_kind_also_decides_which_of_its_rows_there_are():
     Press.objects.create(code="P-1", serial="A 1", tons=200)
     boss = boss_on(KINDS)
@@ -128,6 +155,11 @@ def test_the_tools_of_another_model_do_no_more_to_a_kind_than_its_own():
     boss = boss_on(HIDDEN)
     refusal = boss.refused("update_machine", id="P-1", values={"tons": 3})
     assert refusal == "This machine is a press, for which there is no tool update."
+
+
+@pytest.mark.urls("tests.mcp_server.derive.admin.workshop.urls_of_rows")
+def test_addresses_that_are_rows_cost_no_model_its_tools():
+    assert "update_machine" in boss_on(SITE_OF_ROWS).tools()
 
 
 @routed
