@@ -82,6 +82,9 @@ def run_action(bound: Bound, arguments: Mapping[str, Any]) -> Any:
         raise RefusalError(f"ids: at most {MAX_ROWS} rows in one call.")
     run = Run(bound, name, actions[name], find_pks(bound, arguments["ids"]))
     confirm, given = bool(arguments.get("confirm")), arguments.get("parameters") or {}
+    if dry_run and name == DELETE_SELECTED:
+        # Its page says all there is to know; what a hook does to files no rollback brings back.
+        confirm, given = False, {}
     answer = transact(bound, lambda: run.answer(confirm, given), dry_run=dry_run)
     return told_after(bound, answer, dry_run=dry_run) if isinstance(answer, dict) else answer
 

@@ -91,7 +91,7 @@ def jobs(bound: Bound, arguments: Mapping[str, Any]) -> list[Job]:
     if operation == "delete":
         if items or values is not None or not ids:
             raise RefusalError("delete takes ids only.")
-        return [_delete(ref) for ref in ids]
+        return [_delete(ref, dry_run) for ref in ids]
     return [_update(ref, changes, dry_run) for ref, changes in _updates(bound, ids, values, items)]
 
 
@@ -142,5 +142,5 @@ def _label(ref: Any) -> str:
     return " ".join(map(str, ref.values())) if isinstance(ref, Mapping) else str(ref)
 
 
-def _delete(ref: Any) -> Job:
-    return _label(ref), lambda bound: delete_row(bound, find(bound, ref))
+def _delete(ref: Any, dry_run: bool) -> Job:
+    return _label(ref), lambda bound: delete_row(bound, find(bound, ref), dry_run=dry_run)

@@ -26,22 +26,35 @@ MAX_BARRED = 5
 def delete(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer the delete tool."""
     dry_run = bool(arguments.get("dry_run"))
-    answer = transact(bound, lambda: delete_row(bound, find_row(bound, arguments)), dry_run=dry_run)
+    work = lambda: delete_row(bound, find_row(bound, arguments), dry_run=dry_run)  # noqa: E731
+    answer = transact(bound, work, dry_run=dry_run)
     return answer | ({"dry_run": True} if dry_run else {})
 
 
-def delete_row(bound: Bound, row: Any) -> dict[str, Any]:
-    """Delete the row and return it with all that went with it; raises with rule, rights and blocking rows in one."""
+def delete_row(bound: Bound, row: Any, *, dry_run: bool = False) -> dict[str, Any]:
+    """Delete the row and return it with all that goes with it; raises with rule, rights and blocking rows in one.
+
+    A dry run says what the admin's page says before it asks: no hook runs, since files that one deletes stay deleted.
+    """
     bound, row = handed(bound, row, "delete")
     gone = named(bound, row)
-    admin = copy(bound.admin)
     bound.request = bound.new_request("delete", quote(row.pk), method="POST")
     fill(bound.request.POST, {"post": "yes"})
-    nested, counts, lacking, protected = admin.get_deleted_objects([row], bound.request)
+    nested, counts, lacking, protected = bound.admin.get_deleted_objects([row], bound.request)
     if verdict := " ".join(in_the_way(bound, [row], lacking, protected)):
         raise PermissionDenied(verdict)
+    if not dry_run:
+        _run(bound, row, gone["id"], (nested, counts, lacking, protected))
+    with_it = [name for name in map(text_of, map(str, _flat(nested))) if not name.startswith(_unnamed())][1:]
+    answer = {"deleted": gone, "rows": {str(name): number for name, number in dict(counts).items()}}
+    return answer | ({"with_it": with_it[:MAX_NAMED]} if with_it else {})
+
+
+def _run(bound: Bound, row: Any, pk: Any, collected: Any) -> None:
+    """Run the admin's delete view; raises RefusalError where the row is still there."""
+    admin = copy(bound.admin)
     # Collected once: the view would walk over all related rows again.
-    admin.get_deleted_objects = lambda objs, request: (nested, counts, lacking, protected)
+    admin.get_deleted_objects = lambda objs, request: collected
     admin.get_object = only(row, bound.admin.get_object)
     deleted: list[bool] = []
     own = response(bound.admin, "delete")
@@ -51,12 +64,9 @@ def delete_row(bound: Bound, row: Any) -> dict[str, Any]:
         return own(*args, **kwargs)
 
     admin.response_delete = response_delete
-    admin.delete_view(bound.request, str(quote(gone["id"])))
-    if not deleted and bound.model._base_manager.filter(pk=gone["id"]).exists():
+    admin.delete_view(bound.request, str(quote(pk)))
+    if not deleted and bound.model._base_manager.filter(pk=pk).exists():
         raise RefusalError(" ".join(["Not deleted.", *bound.request.messages(marked=False)]))
-    with_it = [name for name in map(text_of, map(str, _flat(nested))) if not name.startswith(_unnamed())][1:]
-    answer = {"deleted": gone, "rows": {str(name): number for name, number in dict(counts).items()}}
-    return answer | ({"with_it": with_it[:MAX_NAMED]} if with_it else {})
 
 
 def in_the_way(bound: Bound, rows: Sequence[Any], lacking: Any, protected: Any) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db.models import NOT_PROVIDED
+from django.forms import FileField
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.utils import ErrorDict
 from django.utils.functional import cached_property
@@ -175,7 +176,8 @@ class Partial:
                 if form.mcp_new:
                     self._begin(form, name)
                 _post_initial(form, name, field)
-                field.disabled = True
+                # A file that is not sent stays; fixed, it would be read and measured once more.
+                field.disabled = field.disabled or not isinstance(field, FileField)
                 if not form.mcp_new:
                     keep_relation(form, name, field)
 

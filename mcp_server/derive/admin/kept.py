@@ -95,6 +95,8 @@ def put_back_tidied(form: Any, before: Mapping[str, Any]) -> None:
         column = model_field(type(form.instance), name)
         if name in form.mcp_given or column is None or column.attname not in before or column.is_relation:
             continue
+        if isinstance(column, models.FileField):
+            continue
         kept, now = before[column.attname], getattr(form.instance, column.attname)
         if now != kept and now == form.cleaned_data.get(name) == _tidied(field, kept):
             setattr(form.instance, column.attname, kept)

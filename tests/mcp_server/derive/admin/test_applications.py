@@ -7,7 +7,9 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
+from django.core.files.base import ContentFile
 from django.db.models import CharField
+from django.db.models.signals import post_delete
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpResponse
 from django.urls import path
@@ -65,6 +67,10 @@ class LightPressAdmin(admin.ModelAdmin):
         return super().get_queryset(request).filter(tons__lt=100)
 
 
+class ManualAdmin(admin.ModelAdmin):
+    fields = ("name", "manual")
+
+
 class SpecialPart(Part):
     class Meta:
         app_label = "workshop"
@@ -105,8 +111,9 @@ def site_of(name: str, *registered: tuple[Any, Any]) -> admin.AdminSite:
 KINDS = site_of("kinds", (Machine, KindsAdmin), (Press, LightPressAdmin))
 HIDDEN = site_of("hidden", (Machine, KindsAdmin), (Press, HiddenPressAdmin))
 PARTS = site_of("parts", (Part, PartKindsAdmin), (SpecialPart, SpecialPartAdmin))
+LAMPS = site_of("lamps", (Gadget, ManualAdmin))
 FEW = site_of("few", (Machine, FewPagesAdmin))
-urlpatterns = [path(f"{site.name}/", site.urls) for site in (KINDS, HIDDEN, PARTS, FEW)]
+urlpatterns = [path(f"{site.name}/", site.urls) for site in (KINDS, HIDDEN, PARTS, LAMPS, FEW)]
 routed = pytest.mark.urls(__name__)
 
 
@@ -314,3 +321,32 @@ def test_what_a_formset_adds_to_its_forms_is_sent_as_the_page_sends_it():
     assert boss.call("update_machine", id="S-1", values={"kind": "d"})["changed"] == {"kind": ["s", "d"]}
     boss.call("update_machine", id="S-1", values={"parts": [{"name": "Belt"}]})
     assert machine.parts.count() == 2
+
+
+@pytest.fixture
+def lamp() -> Any:
+    """A row with a file, which goes when the row goes, and does not come back with a transaction."""
+    lamp = Gadget.objects.create(name="Lamp", manual=ContentFile(b"%PDF", name="lamp.pdf"))
+    forget = lambda instance, **rest: instance.manual.delete(save=False)  # noqa: E731
+    post_delete.connect(forget, sender=Gadget)
+    yield lamp
+    post_delete.disconnect(forget, sender=Gadget)
+
+
+@routed
+def test_trying_a_delete_runs_nothing_that_no_rollback_brings_back(lamp):
+    boss = boss_on(LAMPS)
+    told = boss.call("delete_gadget", id=lamp.pk, dry_run=True)
+    assert told == {"deleted": {"id": lamp.pk, "label": str(lamp)}, "rows": {"gadgets": 1}, "dry_run": True}
+    boss.call("bulk_gadget", operation="delete", ids=[lamp.pk], dry_run=True)
+    action = {"action": "delete_selected", "ids": [lamp.pk], "confirm": True}
+    assert "confirm" in boss.call("action_gadget", **action, dry_run=True)
+    assert lamp.manual.storage.exists(lamp.manual.name)
+    boss.call("action_gadget", **action)
+    assert not lamp.manual.storage.exists(lamp.manual.name)
+
+
+def test_a_row_whose_file_is_gone_can_still_be_changed(lamp):
+    lamp.manual.storage.delete(lamp.manual.name)
+    answer = boss_of((Gadget, ManualAdmin)).call("update_gadget", id=lamp.pk, values={"name": "Desk lamp"})
+    assert answer["changed"] == {"name": ["Lamp", "Desk lamp"]}
