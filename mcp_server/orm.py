@@ -174,7 +174,15 @@ async def database_thread() -> AsyncIterator[None]:
 async def in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a synchronous function that uses the ORM on the message's database thread."""
     async with database_thread():
-        return await sync_to_async(function)(*args, **kwargs)
+        return await sync_to_async(_without_stop)(function, *args, **kwargs)
+
+
+def _without_stop(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    try:
+        return function(*args, **kwargs)
+    except StopIteration as error:
+        # No future can carry one: whoever awaits it would wait for ever.
+        raise RuntimeError(f"{function} ended an iteration that nobody had begun") from error
 
 
 def orm_tool(

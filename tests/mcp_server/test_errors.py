@@ -229,3 +229,15 @@ async def test_an_answer_too_big_of_a_writer_says_that_it_was_done(
     settings.MCP_MAX_RESULT_BYTES = 0
     async with running(app), mcp_client(app, MODERN, token.token) as client:
         assert (await client.call_tool("rename_all")).data.startswith("renamed")
+
+
+@pytest.mark.parametrize("transport", HTTP_TRANSPORTS)
+async def test_an_iteration_that_ends_too_early_is_a_failure_and_not_a_wait(
+    server: FastMCP[Any], app: Starlette, token: MCPToken, transport: str
+) -> None:
+    @server.tool
+    @orm_tool
+    def first_of_none() -> str:
+        return next(iter([]))
+
+    assert OPAQUE.fullmatch(await text_of(app, transport, token, "first_of_none"))
