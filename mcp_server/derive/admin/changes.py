@@ -64,9 +64,10 @@ def new_value(form: Any, name: str, row: Any) -> Any:
 
 
 def inline_change(formset: Any, row: Any) -> dict[str, Any]:
-    form = next(form for form in formset.forms if form.instance is row)
-    changed = {name: [form.mcp_old.get(name), new_value(form, name, row)] for name in form.changed_data}
-    return identity(row) | {"changed": changed}
+    # A formset may have saved another copy of the row than its form has.
+    form = next(form for form in formset.forms if form.instance is row or form.instance.pk == row.pk)
+    changed = {name: [form.mcp_old.get(name), new_value(form, name, form.instance)] for name in form.changed_data}
+    return identity(form.instance) | {"changed": changed}
 
 
 def lost(form: Any, names: Iterable[str]) -> list[str]:

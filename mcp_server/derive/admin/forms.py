@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from copy import copy
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
@@ -138,6 +139,13 @@ class PartialFormSet:
         return "Another row has the same; to change that one, give its id."
 
 
+def rows_of_page(formset: Any) -> list[Any]:
+    """Return the rows the page showed: a formset may look in what was posted for those it has."""
+    page = copy(formset)
+    page.is_bound, page.data = False, {}
+    return list(page.get_queryset())
+
+
 def partial(mixin: Any, base: Any, **attributes: Any) -> Any:
     """Return a subclass; past the metaclass, which would build every field of the form a second time."""
     return type.__new__(type(base), base.__name__, (mixin, base), {"__module__": __name__, **attributes})
@@ -152,6 +160,7 @@ class Partial:
         self.rows = {inlines[name].prefix: _rows(name, values[name]) for name in values if name in inlines}
         self.initial: Mapping[str, Any] = {}
         self.staying: set[str] = set()
+        self.deleted: set[str] = set()
         self.form: Any = None
         self.places: dict[str, str] = {}
 
@@ -160,6 +169,19 @@ class Partial:
 
     def formset_class(self, base: Any) -> Any:
         return partial(PartialFormSet, base, mcp=self, form=self.form_class(base.form))
+
+    def with_nested(self, inline: Any) -> Any:
+        """Return an inline whose own inlines, should it have any, keep the rows they have: nobody can give them any."""
+        if not hasattr(inline, "get_inline_instances"):
+            return inline
+        outer, own = copy(inline), inline.get_inline_instances
+        outer.get_inline_instances = lambda *args, **kwargs: [self._kept(child) for child in own(*args, **kwargs)]
+        return outer
+
+    def _kept(self, inline: Any) -> Any:
+        inner, own = copy(self.with_nested(inline)), inline.get_formset
+        inner.get_formset = lambda *args, **kwargs: self.formset_class(own(*args, **kwargs))
+        return inner
 
     def fill_form(self, form: Any) -> None:
         """Give the form what was sent for it; every other field is fixed to what it is."""
@@ -243,14 +265,15 @@ class Partial:
 
     def fill_formset(self, formset: Any) -> None:
         """Give the formset its management form and the key of every existing row, as the page would post them."""
-        existing, prefix = list(formset.get_queryset()), formset.prefix
+        existing, prefix = rows_of_page(formset), formset.prefix
         changes, new = self._sorted(formset, existing)
         fetch_kept(existing, formset.form)
         for number, row in enumerate(existing):
             formset.data[f"{prefix}-{number}-{formset.model._meta.pk.name}"] = str(row.pk)
             place, change = changes.get(row.pk, (f" (id {row.pk})", {}))
             self.places[f"{prefix}-{number}"] = self.name_of(formset) + place
-            if change.get(DELETE) is True:
+            if change.get(DELETE) is True or self._is_within_deleted(prefix):
+                self.deleted.add(f"{prefix}-{number}-")
                 formset.data[f"{prefix}-{number}-{DELETION_FIELD_NAME}"] = "on"
             elif change:
                 self.given[f"{prefix}-{number}"] = change
@@ -264,6 +287,10 @@ class Partial:
             self.places[f"{prefix}-{number}"] = f"{self.name_of(formset)} (row {number + 1} of at least {total})"
         counts = {"TOTAL": total, "INITIAL": len(existing)}
         fill(formset.data, {f"{prefix}-{kind}_FORMS": count for kind, count in counts.items()})
+
+    def _is_within_deleted(self, prefix: str) -> bool:
+        # The script of a page with nested inlines ticks the boxes of all rows within.
+        return any(prefix.startswith(outer) for outer in self.deleted)
 
     def place(self, prefix: str) -> str:
         """Return where in the call the row of an inline's form stands: "lines.0" is the first one given."""

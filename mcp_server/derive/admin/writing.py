@@ -203,7 +203,7 @@ class Write:
 
     def _formsets(self, request: Any, obj: Any = None) -> Any:
         for formset, inline in self._inlines:
-            yield self.partial.formset_class(formset), inline
+            yield self.partial.formset_class(formset), self.partial.with_nested(inline)
 
     def _refuse(self, request: Any, formsets: Any, *args: Any, **kwargs: Any) -> Any:
         # A view that posted comes here only to show its form again; the page around it is not needed.
