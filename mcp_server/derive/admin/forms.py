@@ -96,6 +96,8 @@ class PartialForm:
     def changed_data(self) -> list[str]:
         # A fixed field is not asked: JSON compares its data all the same, and some widgets miss what was not sent.
         form: Any = self
+        if self.mcp_stays:
+            return []
         return [name for name, field in form.fields.items() if not field.disabled and form[name]._has_changed()]
 
     def has_changed(self) -> bool:
