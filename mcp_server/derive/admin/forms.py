@@ -18,6 +18,7 @@ from mcp_server.derive.admin.inlines import Inline
 from mcp_server.derive.admin.kept import (
     cleans_plainly,
     fetch_kept,
+    keep_posted,
     keep_relation,
     kept_row,
     put_back_tidied,
@@ -201,7 +202,9 @@ class Partial:
                     self._begin(form, name)
                 _post_initial(form, name, field)
                 # A file that is not sent stays; fixed, it would be read and measured once more.
-                field.disabled = field.disabled or not isinstance(field, FileField)
+                if not field.disabled and not isinstance(field, FileField):
+                    field.disabled = True
+                    keep_posted(form, name, field)
                 if not form.mcp_new:
                     keep_relation(form, name, field)
 

@@ -49,6 +49,19 @@ def keep_relation(form: Any, name: str, field: Any) -> None:
     field.__dict__["clean"] = clean
 
 
+def keep_posted(form: Any, name: str, field: Any) -> None:
+    """Make a field that cannot clean what the row has clean what the page posts for it, as it does on the page."""
+    clean_initial = field.clean
+
+    def clean(value: Any) -> Any:
+        try:
+            return clean_initial(value)
+        except ValidationError:
+            return clean_initial(field.widget.value_from_datadict(form.data, form.files, form.add_prefix(name)))
+
+    field.__dict__["clean"] = clean
+
+
 def related(row: Any, name: str) -> Any:
     value = getattr(row, name)
     return value.all() if isinstance(value, models.Manager) else value

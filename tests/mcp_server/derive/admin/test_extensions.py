@@ -363,3 +363,41 @@ def test_a_word_in_a_field_named_like_a_secret_is_still_a_word():
     boss = Caller(server, make_user("boss", superuser=True))
     Access.objects.create(code="A-1", serial="1", api_token="default_language_of_all")
     assert boss.call("list_access")["rows"][0]["label"] == "default_language_of_all"
+
+
+class KindsField(forms.MultipleChoiceField):
+    """Shows what the row has as a list of keys; takes nothing else than such a list."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=[("s", "Saws"), ("d", "Drills")], **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return list(value) if isinstance(value, Words) else value
+
+
+class KindsForm(forms.ModelForm):
+    kinds = KindsField()
+
+    class Meta:
+        model = Tag
+        fields: ClassVar = ["name"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["kinds"] = Words("s d")
+
+    def clean(self) -> Any:
+        if self.cleaned_data.get("kinds") != ["s", "d"]:
+            raise forms.ValidationError("Only what the page shows may be posted.")
+        return self.cleaned_data
+
+
+class KindsAdmin(admin.ModelAdmin):
+    form = KindsForm
+
+
+def test_a_field_that_is_left_out_is_cleaned_as_the_page_posts_it():
+    boss, tag = boss_of((Tag, KindsAdmin)), Tag.objects.create(name="loud")
+    boss.call("update_tag", id=tag.pk, values={"name": "quiet"})
+    boss.call("create_tag", values={"name": "new"})
+    assert sorted(Tag.objects.values_list("name", flat=True)) == ["new", "quiet"]
