@@ -83,7 +83,12 @@ def lost(form: Any, names: Iterable[str]) -> list[str]:
 
 
 def _has(row: Any, name: str, form: Any) -> bool:
-    return {item.pk for item in form.cleaned_data[name]} == set(getattr(row, name).values_list("pk", flat=True))
+    wanted, manager = list(form.cleaned_data[name]), getattr(row, name)
+    if not all(isinstance(item, models.Model) for item in wanted):
+        # Words, say, of which only the form knows the rows.
+        return True
+    # By the key's own name: not every manager of such rows knows what "pk" is.
+    return {item.pk for item in wanted} == set(manager.values_list(manager.model._meta.pk.name, flat=True))
 
 
 def _in_database(row: Any, names: list[str]) -> dict[str, Any]:

@@ -6,11 +6,13 @@ from copy import copy
 from typing import Any
 
 from django.apps import apps
+from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
 from django.utils.text import capfirst
 
 from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.lookup import find_row, handed
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
@@ -43,11 +45,24 @@ def delete_row(bound: Bound, row: Any, *, dry_run: bool = False) -> dict[str, An
     nested, counts, lacking, protected = bound.admin.get_deleted_objects([row], bound.request)
     if verdict := " ".join(in_the_way(bound, [row], lacking, protected)):
         raise PermissionDenied(verdict)
-    if not dry_run:
+    if dry_run:
+        _ask(bound, row)
+    else:
         _run(bound, row, gone["id"], (nested, counts, lacking, protected))
     with_it = [name for name in map(text_of, map(str, _flat(nested))) if not name.startswith(_unnamed())][1:]
     answer = {"deleted": gone, "rows": {str(name): number for name, number in dict(counts).items()}}
     return answer | ({"with_it": with_it[:MAX_NAMED]} if with_it else {})
+
+
+def _ask(bound: Bound, row: Any) -> None:
+    """Raise what a delete view of the project's own says before it asks; Django's says what was collected."""
+    if not overrides(type(bound.admin), ModelAdmin, ("delete_view",)):
+        return
+    page = bound.admin.delete_view(bound.new_request("delete", quote(row.pk)), str(quote(row.pk)))
+    said = getattr(page, "context_data", None) or {}
+    lacking, protected = said.get("perms_lacking") or (), said.get("protected") or ()
+    if verdict := " ".join(in_the_way(bound, [row], lacking, protected)):
+        raise PermissionDenied(verdict)
 
 
 def _run(bound: Bound, row: Any, pk: Any, collected: Any) -> None:

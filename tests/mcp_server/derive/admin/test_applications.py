@@ -7,21 +7,16 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
-from django.core.files.base import ContentFile
 from django.db.models import CharField
-from django.db.models.signals import post_delete
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpResponse
-from django.urls import path
+from django.template.response import TemplateResponse
 
-from mcp_server.derive.admin import MCPAdminMixin, register_admin_tools
-from mcp_server.server import create_server
 from tests.everything.models import Gadget
 from tests.factories import make_user
 from tests.mcp_server.derive.admin.conftest import Caller
 from tests.mcp_server.derive.admin.test_strangers import boss_of, served
-from tests.mcp_server.derive.admin.workshop.models import Machine, Note, OldMachine, Part, Press
-from tests.mcp_server.derive.admin.workshop.urls_of_rows import SITE_OF_ROWS
+from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note, Part, Tag
 
 pytestmark = pytest.mark.django_db
 
@@ -42,145 +37,6 @@ def test_what_a_form_only_tidies_stays_as_it_is_in_a_field_nobody_gave():
     assert answer["changed"] == {"count": [0, 2], "slug": ["", "made-up"]}
     gadget.refresh_from_db()
     assert (gadget.name, gadget.address, gadget.slug) == (" Lamp ", None, "made-up")
-
-
-class KindsAdmin(admin.ModelAdmin):
-    """Leaves every row to the ModelAdmin of its own kind, and asks for a new one's kind first."""
-
-    def of(self, pk: str) -> Any:
-        return self.admin_site._registry[Press if Press.objects.filter(pk=pk).exists() else OldMachine]
-
-    def add_view(self, *args: Any) -> HttpResponse:
-        return HttpResponse("Which kind?")
-
-    def change_view(self, request: Any, object_id: str, *args: Any) -> Any:
-        return self.of(object_id).change_view(request, object_id, *args)
-
-    def delete_view(self, request: Any, object_id: str, *args: Any) -> Any:
-        return self.of(object_id).delete_view(request, object_id, *args)
-
-
-class LightPressAdmin(admin.ModelAdmin):
-    fields = ["serial", "tons"]
-
-    def get_queryset(self, request: Any) -> Any:
-        return super().get_queryset(request).filter(tons__lt=100)
-
-
-class ManualAdmin(admin.ModelAdmin):
-    fields = ("name", "manual")
-
-
-class SpecialPart(Part):
-    class Meta:
-        app_label = "workshop"
-        proxy = True
-
-
-class SpecialPartAdmin(admin.ModelAdmin):
-    fields = ("name",)
-
-
-class PartKindsAdmin(admin.ModelAdmin):
-    def change_view(self, *args: Any) -> Any:
-        return self.admin_site._registry[SpecialPart].change_view(*args)
-
-
-class HiddenPressAdmin(MCPAdminMixin, LightPressAdmin):
-    mcp_tools = ("list",)
-
-
-class FewPagesAdmin(admin.ModelAdmin):
-    """Settings of one's own, say: no list, nothing to add or delete, and always one's own row."""
-
-    def get_urls(self) -> Any:
-        return [path("", self.change_view, name="workshop_machine_change")]
-
-    def change_view(self, request: Any, object_id: str, *args: Any) -> Any:
-        return super().change_view(request, "MINE", *args)
-
-
-def site_of(name: str, *registered: tuple[Any, Any]) -> admin.AdminSite:
-    site = admin.AdminSite(name=name)
-    for model, model_admin in registered:
-        site.register(model, model_admin)
-    return site
-
-
-# Sites whose pages have addresses: the tests below make this module the URLconf.
-KINDS = site_of("kinds", (Machine, KindsAdmin), (Press, LightPressAdmin))
-HIDDEN = site_of("hidden", (Machine, KindsAdmin), (Press, HiddenPressAdmin))
-PARTS = site_of("parts", (Part, PartKindsAdmin), (SpecialPart, SpecialPartAdmin))
-LAMPS = site_of("lamps", (Gadget, ManualAdmin))
-FEW = site_of("few", (Machine, FewPagesAdmin))
-urlpatterns = [path(f"{site.name}/", site.urls) for site in (KINDS, HIDDEN, PARTS, LAMPS, FEW)]
-routed = pytest.mark.urls(__name__)
-
-
-def boss_on(site: admin.AdminSite) -> Caller:
-    mcp = create_server()
-    register_admin_tools(mcp, site)
-    return Caller(mcp, make_user("boss", superuser=True))
-
-
-@routed
-def test_a_row_of_a_special_kind_is_left_to_the_admin_of_its_kind():
-    Press.objects.create(code="P-1", serial="A 1", tons=2)
-    boss = boss_on(KINDS)
-    assert boss.call("get_machine", id="P-1")["tons"] == 2
-    changed = boss.call("update_machine", id="P-1", values={"tons": 3})["changed"]
-    assert changed == {"tons": [2.0, 3.0]}
-    assert boss.call("history_machine", id="P-1")["entries"][0]["changes"] == changed
-    assert "Fields you may write: serial, tons" in boss.refused("update_machine", id="P-1", values={"kind": "d"})
-    assert "use create_press" in boss.refused("create_machine", values={})
-    done = boss.call("bulk_machine", operation="delete", ids=["P-1"])
-    assert done["done"] == 1
-    assert not Machine.objects.exists()
-
-
-@routed
-def test_a_kind_is_found_by_any_kind_of_key():
-    part = Part.objects.create(machine=Machine.objects.create(code="S-1", serial="A 1"), name="Blade")
-    boss = boss_on(PARTS)
-    assert boss.call("get_part", id=part.pk) == {"id": part.pk, "label": "Blade", "name": "Blade"}
-    boss.call("update_part", id=part.pk, values={"name": "Disc"})
-    part.refresh_from_db()
-    assert part.name == "Disc"
-
-
-@routed
-def test_the_admin_of_a_kind_also_decides_which_of_its_rows_there_are():
-    Press.objects.create(code="P-1", serial="A 1", tons=200)
-    boss = boss_on(KINDS)
-    for tool, arguments in (("get", {}), ("update", {"values": {"tons": 3}}), ("delete", {})):
-        assert "You see no machine" in boss.refused(f"{tool}_machine", id="P-1", **arguments)
-
-
-@routed
-def test_the_tools_of_another_model_do_no_more_to_a_kind_than_its_own():
-    Press.objects.create(code="P-1", serial="A 1")
-    boss = boss_on(HIDDEN)
-    refusal = boss.refused("update_machine", id="P-1", values={"tons": 3})
-    assert refusal == "This machine is a press, for which there is no tool update."
-
-
-@pytest.mark.urls("tests.mcp_server.derive.admin.workshop.urls_of_rows")
-def test_addresses_that_are_rows_cost_no_model_its_tools():
-    assert "update_machine" in boss_on(SITE_OF_ROWS).tools()
-
-
-@routed
-def test_what_has_no_page_has_no_tool_and_a_page_of_ones_own_changes_no_other():
-    for code in ("MINE", "OTHER"):
-        Machine.objects.create(code=code, serial=code)
-    boss = boss_on(FEW)
-    verbs = ("describe", "get", "update", "bulk")
-    assert boss.tools().keys() == {"find_models", *(f"{verb}_machine" for verb in verbs)}
-    bulk = boss.refused("bulk_machine", operation="delete", ids=["MINE"])
-    assert "may not delete" in bulk
-    assert boss.call("update_machine", id="MINE", values={"kind": "d"})["changed"] == {"kind": ["s", "d"]}
-    assert "another row" in boss.refused("update_machine", id="OTHER", values={"kind": "d"})
-    assert list(Machine.objects.filter(kind="d").values_list("code", flat=True)) == ["MINE"]
 
 
 class PressForm(forms.ModelForm):
@@ -275,6 +131,17 @@ class OwnDeleteAdmin(admin.ModelAdmin):
         return HttpResponse("Gone.")
 
 
+class WarningAdmin(admin.ModelAdmin):
+    def delete_view(self, request: Any, object_id: str, *args: Any) -> Any:
+        return TemplateResponse(request, "admin/delete_confirmation.html", {"perms_lacking": ["folder"]})
+
+
+def test_trying_a_delete_hears_what_a_page_of_its_own_says():
+    Machine.objects.create(code="S-1", serial="A 1")
+    refusal = boss_of((Machine, WarningAdmin)).refused("delete_machine", id="S-1", dry_run=True)
+    assert refusal == "Your user may not delete what would go with it: folder."
+
+
 def test_a_row_is_deleted_when_it_is_gone_whichever_way_the_page_went():
     Machine.objects.create(code="S-1", serial="A 1")
     boss = boss_of((Machine, OwnDeleteAdmin))
@@ -323,30 +190,36 @@ def test_what_a_formset_adds_to_its_forms_is_sent_as_the_page_sends_it():
     assert machine.parts.count() == 2
 
 
-@pytest.fixture
-def lamp() -> Any:
-    """A row with a file, which goes when the row goes, and does not come back with a transaction."""
-    lamp = Gadget.objects.create(name="Lamp", manual=ContentFile(b"%PDF", name="lamp.pdf"))
-    forget = lambda instance, **rest: instance.manual.delete(save=False)  # noqa: E731
-    post_delete.connect(forget, sender=Gadget)
-    yield lamp
-    post_delete.disconnect(forget, sender=Gadget)
+class WordsForm(forms.ModelForm):
+    """Takes a selection as words, and makes those that are not there yet."""
+
+    tags = forms.CharField(required=False)
+
+    class Meta:
+        model = Job
+        fields = ("name", "tags")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["tags"] = ", ".join(map(str, self.initial.get("tags", ())))
+
+    def clean_tags(self) -> list[str]:
+        return [word.strip() for word in self.cleaned_data["tags"].split(",") if word.strip()]
+
+    def _save_m2m(self) -> None:
+        self.instance.tags.set(Tag.objects.get_or_create(name=word)[0] for word in self.cleaned_data["tags"])
 
 
-@routed
-def test_trying_a_delete_runs_nothing_that_no_rollback_brings_back(lamp):
-    boss = boss_on(LAMPS)
-    told = boss.call("delete_gadget", id=lamp.pk, dry_run=True)
-    assert told == {"deleted": {"id": lamp.pk, "label": str(lamp)}, "rows": {"gadgets": 1}, "dry_run": True}
-    boss.call("bulk_gadget", operation="delete", ids=[lamp.pk], dry_run=True)
-    action = {"action": "delete_selected", "ids": [lamp.pk], "confirm": True}
-    assert "confirm" in boss.call("action_gadget", **action, dry_run=True)
-    assert lamp.manual.storage.exists(lamp.manual.name)
-    boss.call("action_gadget", **action)
-    assert not lamp.manual.storage.exists(lamp.manual.name)
+class WordsAdmin(admin.ModelAdmin):
+    form = WordsForm
+
+    def save_related(self, *args: Any) -> None:
+        super().save_related(*args)
 
 
-def test_a_row_whose_file_is_gone_can_still_be_changed(lamp):
-    lamp.manual.storage.delete(lamp.manual.name)
-    answer = boss_of((Gadget, ManualAdmin)).call("update_gadget", id=lamp.pk, values={"name": "Desk lamp"})
-    assert answer["changed"] == {"name": ["Lamp", "Desk lamp"]}
+def test_a_selection_that_is_written_as_words_is_saved_and_stays():
+    job = Job.objects.create(machine=Machine.objects.create(code="S-1", serial="A 1"), name="Cut planks")
+    boss = boss_of((Job, WordsAdmin))
+    boss.call("update_job", id=str(job.pk), values={"tags": "loud, red"})
+    boss.call("update_job", id=str(job.pk), values={"name": "Cut boards"})
+    assert sorted(job.tags.values_list("name", flat=True)) == ["loud", "red"]
