@@ -8,10 +8,10 @@ from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, Validat
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.deleting import delete_row
 from mcp_server.derive.admin.lookup import find, find_pks
-from mcp_server.derive.admin.refusal import RefusalError
+from mcp_server.derive.admin.refusal import RefusalError, refused
 from mcp_server.derive.admin.rows import named
 from mcp_server.derive.admin.transactions import transact
-from mcp_server.derive.admin.writing import Write, refused, update_row
+from mcp_server.derive.admin.writing import Write, update_row
 from mcp_server.errors import validation_text
 
 MAX_ITEMS = 100

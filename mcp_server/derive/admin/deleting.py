@@ -14,12 +14,12 @@ from django.utils.text import capfirst
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.lookup import find_row, handed
-from mcp_server.derive.admin.refusal import RefusalError
+from mcp_server.derive.admin.refusal import RefusalError, refused
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import named
 from mcp_server.derive.admin.transactions import transact
 from mcp_server.derive.admin.values import text_of
-from mcp_server.derive.admin.writing import only, refused, response
+from mcp_server.derive.admin.writing import only, response
 
 MAX_NAMED = 20
 MAX_BARRED = 5

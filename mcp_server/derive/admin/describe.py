@@ -11,9 +11,9 @@ from mcp_server.derive.admin.filters import field_filters
 from mcp_server.derive.admin.inlines import formsets_of, inlines_of
 from mcp_server.derive.admin.listing import sortable
 from mcp_server.derive.admin.reading import foreign_keys, shown_relations
+from mcp_server.derive.admin.refusal import rule_of
 from mcp_server.derive.admin.schema import change_schema, values_schema
 from mcp_server.derive.admin.sidebar import kind_of, own_parameters
-from mcp_server.derive.admin.writing import rule_of
 
 logger = logging.getLogger(__name__)
 
