@@ -66,7 +66,8 @@ def _one(bound: Bound, name: str, job: Callable[[Bound], dict[str, Any]]) -> dic
 def operations(bound: Bound) -> list[str]:
     """Return the operations that the caller may use on some row at least."""
     admin, request = bound.admin, bound.request
-    return [name for name, verb in OPERATIONS.items() if getattr(admin, f"has_{verb}_permission")(request)]
+    made = {name: verb for name, verb in OPERATIONS.items() if name in bound.exposed.verbs}
+    return [name for name, verb in made.items() if getattr(admin, f"has_{verb}_permission")(request)]
 
 
 def jobs(bound: Bound, arguments: Mapping[str, Any]) -> list[Job]:
@@ -79,8 +80,9 @@ def jobs(bound: Bound, arguments: Mapping[str, Any]) -> list[Job]:
         raise RefusalError(f"At most {MAX_ITEMS} rows in one call.")
     if not all(isinstance(item, Mapping) and isinstance(item.get("values", {}), Mapping) for item in items):
         raise RefusalError("items: give a list of objects.")
-    if operation not in OPERATIONS:
-        raise RefusalError(f"operation: use one of: {', '.join(OPERATIONS)}.")
+    if operation not in OPERATIONS or operation not in bound.exposed.verbs:
+        made = [name for name in OPERATIONS if name in bound.exposed.verbs]
+        raise RefusalError(f"operation: use one of: {', '.join(made)}.")
     if operation not in operations(bound):
         # Before any row is looked for: whether it is there is nothing for this caller to learn.
         raise PermissionDenied(refused(bound, None, OPERATIONS[operation]))

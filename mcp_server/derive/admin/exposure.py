@@ -28,7 +28,8 @@ class MCPAdminMixin:
     """Says in a ModelAdmin what agents get of it; every attribute may be left out.
 
     `mcp_expose`: True makes tools, False hides the model, None leaves it to the site's `direct`.
-    `mcp_tools`: the verbs to make. `mcp_fields`: the only fields tools read and write.
+    `mcp_tools`: the verbs to make; bulk does what create, update and delete among them do.
+    `mcp_fields`: the only fields tools read and write.
     `mcp_readonly`: True for no writing at all, or the fields tools only read.
     """
 
@@ -57,6 +58,9 @@ class Exposed:
         chosen = getattr(self.model_admin, "mcp_tools", None)
         readonly = getattr(self.model_admin, "mcp_readonly", False) is True
         dropped: Collection[str] = (*WRITING, "actions", "action") if readonly else ()
+        if chosen is not None and not {"create", "update", "delete"} & set(chosen):
+            # Bulk does what the tools for single rows do, and no more.
+            dropped = (*dropped, "bulk")
         return tuple(verb for verb in VERBS if (chosen is None or verb in chosen) and verb not in dropped)
 
     @property

@@ -169,6 +169,24 @@ def test_a_model_admin_says_what_agents_get(caller):
     assert [(row["model"], row["tools"]) for row in models] == [("shop.category", "*_category"), ("shop.tag", "")]
 
 
+def test_bulk_does_only_what_the_tools_made_do(db):
+    class TagAdmin(MCPAdminMixin, admin.ModelAdmin):
+        mcp_tools = ("list", "update", "bulk")
+
+    class CategoryAdmin(MCPAdminMixin, admin.ModelAdmin):
+        mcp_tools = ("list", "bulk")
+
+    site = admin.AdminSite()
+    site.register(Tag, TagAdmin)
+    site.register(Category, CategoryAdmin)
+    mcp, names = server_of(site)
+    assert "bulk_category" not in names
+    boss, tag = Caller(mcp, User.objects.create_superuser("boss")), Tag.objects.create(name="oak")
+    assert boss.tools()["bulk_tag"].input_schema["properties"]["operation"]["enum"] == ["update"]
+    assert "use one of: update." in boss.refused("bulk_tag", operation="delete", ids=[tag.pk])
+    assert Tag.objects.filter(pk=tag.pk).exists()
+
+
 class AsksForTheHost(admin.ModelAdmin):
     def has_view_permission(self, request, obj=None):
         return request.get_host() == "shop.example.com" and super().has_view_permission(request, obj)
