@@ -121,17 +121,20 @@ def _related(bound: Bound, field: Any, ref: Any) -> Any:
     if isinstance(ref, int | str) and not isinstance(ref, bool) and _offers(field, key, ref):
         return ref
     rows, other = field.queryset, bound.other(field.queryset.model)
+    by_key_alone = False
     if not bound.may_view(rows.model):
-        if not _shows_labels(field):
-            raise ValidationError("Give an id: you may not look these rows up.")
-        other = None
+        other, by_key_alone = None, not _shows_labels(field)
+        if by_key_alone:
+            # A reference is written as it was read; its label counts for nothing.
+            ref = {"id": ref.get("id") if isinstance(ref, Mapping) else ref}
     elif admin is not None:
         # By any other name than its key, only a row the caller could have looked up.
         rows = rows.filter(pk__in=admin.get_queryset(bound.request).order_by().values("pk"))
     try:
         pk = resolve(rows, ref, search=other)
     except RefusalError as error:
-        raise ValidationError(str(error)) from None
+        text = "Give an id: you may not look these rows up." if by_key_alone else str(error)
+        raise ValidationError(text) from None
     return pk if key == "pk" else rows.values_list(key, flat=True).get(pk=pk)
 
 

@@ -401,3 +401,22 @@ def test_a_field_that_is_left_out_is_cleaned_as_the_page_posts_it():
     boss.call("update_tag", id=tag.pk, values={"name": "quiet"})
     boss.call("create_tag", values={"name": "new"})
     assert sorted(Tag.objects.values_list("name", flat=True)) == ["new", "quiet"]
+
+
+class RawAdmin(admin.ModelAdmin):
+    fields, raw_id_fields = ["name", "machine"], ["machine"]
+
+
+def test_a_row_the_caller_may_not_look_up_is_written_by_the_id_that_was_read():
+    server = served((Job, RawAdmin))
+    clerk = Caller(server, make_user("clerk", "workshop.view_job", "workshop.change_job", staff=True))
+    saw, drill = (Machine.objects.create(code=f"{kind}-1", serial=f"{kind}/1", kind=kind) for kind in "sd")
+    job = Job.objects.create(machine=saw, name="Cut")
+    read = clerk.call("get_job", id=str(job.pk))["machine"]
+    assert read["id"] == "s-1"
+    clerk.call("update_job", id=str(job.pk), values={"machine": {**read, "id": drill.pk}})
+    job.refresh_from_db()
+    assert job.machine == drill
+    for name in ({"id": "x-1"}, {"label": "Saw s-1"}, "Saw s-1", {"serial": "s/1"}):
+        refusal = clerk.refused("update_job", id=str(job.pk), values={"machine": name})
+        assert "machine: Give an id: you may not look these rows up" in refusal
