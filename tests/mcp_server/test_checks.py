@@ -32,8 +32,7 @@ def test_the_projects_own_tools_pass() -> None:
     assert check_authentication(None) == []
 
 
-@pytest.mark.django_db(databases="__all__")
-def test_open_doors_are_an_error_outside_development(settings: Settings) -> None:
+def test_open_doors_are_an_error_outside_development(db: None, settings: Settings) -> None:
     settings.MCP_REQUIRE_AUTH, settings.DEBUG = False, False
     assert ids(check_authentication(None)) == ["mcp_server.E001"]
     with pytest.raises(SystemCheckError, match="anyone could call"):
