@@ -1,9 +1,10 @@
-"""A server with nothing but the admin's tools, and callers of several ranks."""
+"""Servers with nothing but the tools of some admin site, and callers of several ranks."""
 
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib import admin
 from django.contrib.auth.models import User
 from fastmcp import Client, FastMCP
 
@@ -57,11 +58,38 @@ def text_of(result: Any) -> str:
     return " ".join(getattr(block, "text", "") for block in result.content)
 
 
+def site_of(*registered: tuple[Any, Any], name: str = "strangers") -> admin.AdminSite:
+    """Return a site with these models and ModelAdmins."""
+    site = admin.AdminSite(name=name)
+    for model, model_admin in registered:
+        # Not register(): extensions put there what is no model.
+        site._registry[model] = model_admin(model, site)
+    return site
+
+
+def server_of(*sites: admin.AdminSite) -> FastMCP[Any]:
+    """Return a server with the tools of these sites."""
+    mcp = create_server()
+    for site in sites:
+        register_admin_tools(mcp, site)
+    return mcp
+
+
+def caller_of(site: admin.AdminSite, *permissions: str, username: str = "boss", **kind: Any) -> Caller:
+    """Return a caller of the tools of one site: a superuser, or staff with these permissions."""
+    kind = kind or ({"staff": True} if permissions else {"superuser": True})
+    return Caller(server_of(site), make_user(username, *permissions, **kind))
+
+
+def boss_of(*registered: tuple[Any, Any]) -> Caller:
+    """Return a superuser who calls the tools of a site with these models and ModelAdmins."""
+    return caller_of(site_of(*registered))
+
+
 @pytest.fixture(scope="session")
 def server() -> FastMCP[Any]:
-    mcp = create_server()
-    register_admin_tools(mcp)
-    return mcp
+    """The tools of the project's own admin; a module with a site of its own says which."""
+    return server_of(admin.site)
 
 
 @pytest.fixture

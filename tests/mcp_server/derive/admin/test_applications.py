@@ -14,8 +14,7 @@ from django.template.response import TemplateResponse
 
 from tests.everything.models import Gadget
 from tests.factories import make_user
-from tests.mcp_server.derive.admin.conftest import Caller
-from tests.mcp_server.derive.admin.test_strangers import boss_of, served
+from tests.mcp_server.derive.admin.conftest import Caller, boss_of, server_of, site_of
 from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note, Part, Tag
 
 pytestmark = pytest.mark.django_db
@@ -114,7 +113,7 @@ class AskingNobodyAdmin(admin.ModelAdmin):
 
 def test_a_limited_token_writes_nothing_that_asks_no_permission():
     machine = Machine.objects.create(code="S-1", serial="A 1")
-    server = served((Machine, AskingNobodyAdmin))
+    server = server_of(site_of((Machine, AskingNobodyAdmin)))
     clerk = make_user("clerk", "workshop.view_machine", "workshop.add_machine", staff=True)
     limited = Caller(server, clerk, access="limited")
     limited.token.permissions.set(Permission.objects.filter(codename__in=["view_machine", "add_machine"]))

@@ -12,11 +12,7 @@ from django.http import HttpResponse
 from django.urls import path
 from django.utils.html import format_html
 
-from mcp_server.derive.admin import register_admin_tools
-from mcp_server.server import create_server
-from tests.factories import make_user
-from tests.mcp_server.derive.admin.conftest import Caller
-from tests.mcp_server.derive.admin.test_strangers import boss_of, served
+from tests.mcp_server.derive.admin.conftest import boss_of, caller_of, site_of
 from tests.mcp_server.derive.admin.workshop.models import Access, Job, Machine, Part, Tag
 
 pytestmark = pytest.mark.django_db
@@ -148,17 +144,14 @@ urlpatterns = [path("exporting/", exporting.urls)]
 
 
 @pytest.fixture
-def exported():
-    mcp = create_server()
-    register_admin_tools(mcp, exporting)
+def tags(db):
     for name in ("loud", "new", "old"):
         Tag.objects.create(name=name)
-    return mcp
 
 
 @pytest.mark.urls(__name__)
-def test_an_actions_form_goes_where_its_page_sends_it(exported):
-    boss = Caller(exported, make_user("boss", superuser=True))
+def test_an_actions_form_goes_where_its_page_sends_it(tags):
+    boss = caller_of(exporting)
     asked = boss.call("action_tag", action="export", ids=["loud", "old"])
     assert asked["parameters"]["format"]["labels"] == {"0": "csv", "1": "xlsx"}
     refusal = boss.refused("action_tag", action="export", ids=["loud"], confirm=True, parameters={"format": "7"})
@@ -171,8 +164,8 @@ def test_an_actions_form_goes_where_its_page_sends_it(exported):
 
 
 @pytest.mark.urls(__name__)
-def test_the_page_an_actions_form_goes_to_asks_for_its_own_permission(exported):
-    viewer = Caller(exported, make_user("vi", "workshop.view_tag", staff=True))
+def test_the_page_an_actions_form_goes_to_asks_for_its_own_permission(tags):
+    viewer = caller_of(exporting, "workshop.view_tag")
     assert "may not" in viewer.refused("action_tag", action="export", ids=["loud"], confirm=True)
 
 
@@ -334,9 +327,7 @@ urlpatterns.append(path("calling/", calling.urls))
 
 @pytest.mark.urls(__name__)
 def test_a_row_that_is_called_by_its_secret_is_told_without_it():
-    server = create_server()
-    register_admin_tools(server, calling)
-    boss = Caller(server, make_user("boss", superuser=True))
+    boss = caller_of(calling)
     made = boss.call("create_access", values={"code": "A-1", "serial": "1"})
     Access.objects.create(code="A-2", serial="2", api_token="kept-4b1d0c7e9a2f6835", kind="d")
     answers = [
@@ -359,8 +350,7 @@ def test_a_row_that_is_called_by_its_secret_is_told_without_it():
 
 
 def test_a_word_in_a_field_named_like_a_secret_is_still_a_word():
-    server = served((Access, FormlessAdmin))
-    boss = Caller(server, make_user("boss", superuser=True))
+    boss = boss_of((Access, FormlessAdmin))
     Access.objects.create(code="A-1", serial="1", api_token="default_language_of_all")
     assert boss.call("list_access")["rows"][0]["label"] == "default_language_of_all"
 
@@ -408,8 +398,7 @@ class RawAdmin(admin.ModelAdmin):
 
 
 def test_a_row_the_caller_may_not_look_up_is_written_by_the_id_that_was_read():
-    server = served((Job, RawAdmin))
-    clerk = Caller(server, make_user("clerk", "workshop.view_job", "workshop.change_job", staff=True))
+    clerk = caller_of(site_of((Job, RawAdmin)), "workshop.view_job", "workshop.change_job")
     saw, drill = (Machine.objects.create(code=f"{kind}-1", serial=f"{kind}/1", kind=kind) for kind in "sd")
     job = Job.objects.create(machine=saw, name="Cut")
     read = clerk.call("get_job", id=str(job.pk))["machine"]

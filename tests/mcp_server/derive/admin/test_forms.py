@@ -14,7 +14,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.test import override_settings
 
 from tests.factories import make_product
-from tests.mcp_server.derive.admin.test_hooks import caller_of
+from tests.mcp_server.derive.admin.conftest import caller_of
 from tests.mcp_server.derive.admin.workshop.models import Machine, Part, Shelf, Standing
 
 pytestmark = pytest.mark.django_db

@@ -1,7 +1,6 @@
 """ModelAdmins which use the hooks Django documents: what the admin's pages show and do, the tools show and do."""
 
 from contextlib import AbstractContextManager
-from typing import Any
 
 import pytest
 from django.contrib import admin, messages
@@ -14,10 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import path
 from django.utils.html import format_html
 
-from mcp_server.derive.admin import register_admin_tools
-from mcp_server.server import create_server
-from tests.factories import make_user
-from tests.mcp_server.derive.admin.conftest import Caller
+from tests.mcp_server.derive.admin.conftest import Caller, caller_of
 from tests.mcp_server.derive.admin.workshop.models import Machine, Part, Shelf
 
 pytestmark = pytest.mark.django_db
@@ -26,13 +22,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def site(db: None) -> admin.AdminSite:
     return admin.AdminSite(name="hooks")
-
-
-def caller_of(site: admin.AdminSite, *permissions: str, username: str = "boss", **kind: Any) -> Caller:
-    mcp = create_server()
-    register_admin_tools(mcp, site)
-    kind = kind or ({"staff": True} if permissions else {"superuser": True})
-    return Caller(mcp, make_user(username, *permissions, **kind))
 
 
 def in_urls(site: admin.AdminSite) -> AbstractContextManager[None]:

@@ -9,11 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from fastmcp import FastMCP
 
-from mcp_server.derive.admin import register_admin_tools
-from mcp_server.server import create_server
 from shop.models import Order
 from tests.factories import make_order, make_product, make_user
-from tests.mcp_server.derive.admin.conftest import Caller
+from tests.mcp_server.derive.admin.conftest import caller_of, server_of
 from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Part, Press, Tag
 
 pytestmark = pytest.mark.django_db
@@ -65,14 +63,7 @@ site.register(Press)
 
 @pytest.fixture(scope="module")
 def server() -> FastMCP:
-    mcp = create_server()
-    register_admin_tools(mcp, site)
-    return mcp
-
-
-@pytest.fixture
-def boss(server: FastMCP, db: None) -> Caller:
-    return Caller(server, make_user("boss", superuser=True))
+    return server_of(site)
 
 
 @pytest.fixture
@@ -122,14 +113,9 @@ def test_the_formsets_own_clean_finds_the_rows_that_stay(boss, saw):
     assert list(saw.parts.values_list("name", flat=True)) == ["Teeth"]
 
 
-@pytest.fixture
-def shop_boss(db: None) -> Caller:
-    mcp = create_server()
-    register_admin_tools(mcp)
-    return Caller(mcp, make_user("boss", superuser=True))
+def test_the_queries_of_an_update_do_not_grow_with_the_rows_of_its_inlines():
+    shop_boss = caller_of(admin.site)
 
-
-def test_the_queries_of_an_update_do_not_grow_with_the_rows_of_its_inlines(shop_boss):
     def queries(order: Order, note: str) -> int:
         with CaptureQueriesContext(connection) as captured:
             shop_boss.call("update_order", id=order.pk, values={"note": note})

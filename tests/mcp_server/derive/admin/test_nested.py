@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.contrib.contenttypes.admin import GenericTabularInline
 from django.forms import BaseInlineFormSet
 
-from tests.mcp_server.derive.admin.test_strangers import boss_of
+from tests.mcp_server.derive.admin.conftest import boss_of
 from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note
 
 pytestmark = pytest.mark.django_db

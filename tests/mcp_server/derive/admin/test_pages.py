@@ -9,12 +9,9 @@ from django.db.models.signals import post_delete
 from django.http import HttpResponse
 from django.urls import path
 
-from mcp_server.derive.admin import MCPAdminMixin, register_admin_tools
-from mcp_server.server import create_server
+from mcp_server.derive.admin import MCPAdminMixin
 from tests.everything.models import Gadget
-from tests.factories import make_user
-from tests.mcp_server.derive.admin.conftest import Caller
-from tests.mcp_server.derive.admin.test_strangers import boss_of
+from tests.mcp_server.derive.admin.conftest import boss_of, caller_of, site_of
 from tests.mcp_server.derive.admin.workshop.models import Machine, OldMachine, Part, Press
 from tests.mcp_server.derive.admin.workshop.urls_of_rows import SITE_OF_ROWS
 
@@ -77,33 +74,20 @@ class FewPagesAdmin(admin.ModelAdmin):
         return super().change_view(request, "MINE", *args)
 
 
-def site_of(name: str, *registered: tuple[Any, Any]) -> admin.AdminSite:
-    site = admin.AdminSite(name=name)
-    for model, model_admin in registered:
-        site.register(model, model_admin)
-    return site
-
-
 # Sites whose pages have addresses: the tests below make this module the URLconf.
-KINDS = site_of("kinds", (Machine, KindsAdmin), (Press, LightPressAdmin))
-HIDDEN = site_of("hidden", (Machine, KindsAdmin), (Press, HiddenPressAdmin))
-PARTS = site_of("parts", (Part, PartKindsAdmin), (SpecialPart, SpecialPartAdmin))
-LAMPS = site_of("lamps", (Gadget, ManualAdmin))
-FEW = site_of("few", (Machine, FewPagesAdmin))
+KINDS = site_of((Machine, KindsAdmin), (Press, LightPressAdmin), name="kinds")
+HIDDEN = site_of((Machine, KindsAdmin), (Press, HiddenPressAdmin), name="hidden")
+PARTS = site_of((Part, PartKindsAdmin), (SpecialPart, SpecialPartAdmin), name="parts")
+LAMPS = site_of((Gadget, ManualAdmin), name="lamps")
+FEW = site_of((Machine, FewPagesAdmin), name="few")
 urlpatterns = [path(f"{site.name}/", site.urls) for site in (KINDS, HIDDEN, PARTS, LAMPS, FEW)]
 routed = pytest.mark.urls(__name__)
-
-
-def boss_on(site: admin.AdminSite) -> Caller:
-    mcp = create_server()
-    register_admin_tools(mcp, site)
-    return Caller(mcp, make_user("boss", superuser=True))
 
 
 @routed
 def test_a_row_of_a_special_kind_is_left_to_the_admin_of_its_kind():
     Press.objects.create(code="P-1", serial="A 1", tons=2)
-    boss = boss_on(KINDS)
+    boss = caller_of(KINDS)
     assert boss.call("get_machine", id="P-1")["tons"] == 2
     changed = boss.call("update_machine", id="P-1", values={"tons": 3})["changed"]
     assert changed == {"tons": [2.0, 3.0]}
@@ -118,7 +102,7 @@ def test_a_row_of_a_special_kind_is_left_to_the_admin_of_its_kind():
 @routed
 def test_a_kind_is_found_by_any_kind_of_key():
     part = Part.objects.create(machine=Machine.objects.create(code="S-1", serial="A 1"), name="Blade")
-    boss = boss_on(PARTS)
+    boss = caller_of(PARTS)
     assert boss.call("get_part", id=part.pk) == {"id": part.pk, "label": "Blade", "name": "Blade"}
     boss.call("update_part", id=part.pk, values={"name": "Disc"})
     part.refresh_from_db()
@@ -128,7 +112,7 @@ def test_a_kind_is_found_by_any_kind_of_key():
 @routed
 def test_the_admin_of_a_kind_also_decides_which_of_its_rows_there_are():
     Press.objects.create(code="P-1", serial="A 1", tons=200)
-    boss = boss_on(KINDS)
+    boss = caller_of(KINDS)
     for tool, arguments in (("get", {}), ("update", {"values": {"tons": 3}}), ("delete", {})):
         assert "You see no machine" in boss.refused(f"{tool}_machine", id="P-1", **arguments)
 
@@ -136,21 +120,21 @@ def test_the_admin_of_a_kind_also_decides_which_of_its_rows_there_are():
 @routed
 def test_the_tools_of_another_model_do_no_more_to_a_kind_than_its_own():
     Press.objects.create(code="P-1", serial="A 1")
-    boss = boss_on(HIDDEN)
+    boss = caller_of(HIDDEN)
     refusal = boss.refused("update_machine", id="P-1", values={"tons": 3})
     assert refusal == "This machine is a press, for which there is no tool update."
 
 
 @pytest.mark.urls("tests.mcp_server.derive.admin.workshop.urls_of_rows")
 def test_addresses_that_are_rows_cost_no_model_its_tools():
-    assert "update_machine" in boss_on(SITE_OF_ROWS).tools()
+    assert "update_machine" in caller_of(SITE_OF_ROWS).tools()
 
 
 @routed
 def test_what_has_no_page_has_no_tool_and_a_page_of_ones_own_changes_no_other():
     for code in ("MINE", "OTHER"):
         Machine.objects.create(code=code, serial=code)
-    boss = boss_on(FEW)
+    boss = caller_of(FEW)
     verbs = ("describe", "get", "update", "bulk")
     assert boss.tools().keys() == {"find_models", *(f"{verb}_machine" for verb in verbs)}
     bulk = boss.refused("bulk_machine", operation="delete", ids=["MINE"])
@@ -172,7 +156,7 @@ def lamp() -> Any:
 
 @routed
 def test_trying_a_delete_runs_nothing_that_no_rollback_brings_back(lamp):
-    boss = boss_on(LAMPS)
+    boss = caller_of(LAMPS)
     told = boss.call("delete_gadget", id=lamp.pk, dry_run=True)
     assert told == {"deleted": {"id": lamp.pk, "label": str(lamp)}, "rows": {"gadgets": 1}, "dry_run": True}
     boss.call("bulk_gadget", operation="delete", ids=[lamp.pk], dry_run=True)

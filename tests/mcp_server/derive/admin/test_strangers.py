@@ -6,28 +6,12 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.db import OperationalError, connection
-from fastmcp import FastMCP
 
-from mcp_server.derive.admin import register_admin_tools
-from mcp_server.server import create_server
 from tests.factories import make_user
-from tests.mcp_server.derive.admin.conftest import Caller
+from tests.mcp_server.derive.admin.conftest import Caller, boss_of, server_of, site_of
 from tests.mcp_server.derive.admin.workshop.models import Machine, Tag
 
 pytestmark = pytest.mark.django_db
-
-
-def served(*registered: tuple[Any, Any]) -> FastMCP[Any]:
-    """Return a server with the tools of a site that has these models and ModelAdmins."""
-    site, mcp = admin.AdminSite(name="strangers"), create_server()
-    for model, model_admin in registered:
-        site._registry[model] = model_admin(model, site)
-    register_admin_tools(mcp, site)
-    return mcp
-
-
-def boss_of(*registered: tuple[Any, Any]) -> Caller:
-    return Caller(served(*registered), make_user("boss", superuser=True))
 
 
 class Settings:
@@ -55,7 +39,7 @@ def no_tables_yet(*statement: Any) -> Any:
 
 def test_a_permission_that_asks_the_database_can_be_described_without_one():
     with connection.execute_wrapper(no_tables_yet):
-        server = served((Tag, AskingAdmin))
+        server = server_of(site_of((Tag, AskingAdmin)))
     boss = Caller(server, make_user("boss", superuser=True))
     assert "update_tag" not in boss.tools()
     Tag.objects.create(name="open")
@@ -87,7 +71,7 @@ def test_a_form_that_asks_the_database_connects_to_none_at_the_start():
 
     def start() -> None:
         # As in a new process: a new thread has no connection yet.
-        served((Machine, CountingAdmin))
+        server_of(site_of((Machine, CountingAdmin)))
         found.extend([connection.connection, Tag.objects.count()])
         connection.close()
 

@@ -7,10 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.utils.timezone import now
 from fastmcp import FastMCP
 
-from mcp_server.derive.admin import register_admin_tools
-from mcp_server.server import create_server
-from tests.factories import make_user
-from tests.mcp_server.derive.admin.conftest import Caller
+from tests.mcp_server.derive.admin.conftest import server_of
 from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note, Part, Press, Tag
 from tests.mcp_server.derive.admin.workshop.site import site
 
@@ -21,14 +18,7 @@ SECRET = "swordfish"
 
 @pytest.fixture(scope="module")
 def server() -> FastMCP:
-    mcp = create_server()
-    register_admin_tools(mcp, site)
-    return mcp
-
-
-@pytest.fixture
-def boss(server, db):
-    return Caller(server, make_user("boss", superuser=True))
+    return server_of(site)
 
 
 @pytest.fixture

@@ -8,39 +8,16 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.core.files.storage import default_storage
-from fastmcp import FastMCP
 
-from mcp_server.derive.admin import register_admin_tools
-from mcp_server.server import create_server
-from tests.factories import make_user
-from tests.mcp_server.derive.admin.conftest import Caller
+from tests.mcp_server.derive.admin.conftest import Caller, caller_of
 from tests.mcp_server.derive.admin.vault.models import Case, Client, Step
-from tests.mcp_server.derive.admin.vault.people import ALL, make_case, make_client, make_stranger
-from tests.mcp_server.derive.admin.vault.site import site
+from tests.mcp_server.derive.admin.vault.people import make_case, make_client, make_stranger
 from tests.mcp_server.derive.admin.workshop.models import Machine
 from tests.mcp_server.derive.admin.workshop.site import site as workshop
 
 pytestmark = pytest.mark.django_db
 
 HELLO = "aGVsbG8="
-
-
-@pytest.fixture(scope="module")
-def server() -> FastMCP[Any]:
-    mcp = create_server()
-    register_admin_tools(mcp, site)
-    register_admin_tools(mcp, workshop)
-    return mcp
-
-
-@pytest.fixture
-def ann(server: FastMCP[Any], db: None) -> Caller:
-    return Caller(server, make_user("ann", *ALL, staff=True))
-
-
-@pytest.fixture
-def boss(server: FastMCP[Any], db: None) -> Caller:
-    return Caller(server, make_user("boss", superuser=True))
 
 
 NUMBERS = [10**5000, 10**301, 2**63, -(10**19), "1e400", "1e999999999", "NaN", "Infinity", "-inf", "0x10", True, [], {}]
@@ -151,7 +128,8 @@ def test_no_key_and_no_management_form_is_written(ann):
     assert [step.case for step in Step.objects.order_by("pk")] == [case, theirs.case]
 
 
-def test_an_update_cannot_write_over_another_row(boss):
+def test_an_update_cannot_write_over_another_row():
+    boss = caller_of(workshop)
     Machine.objects.create(code="S-1", serial="A")
     hidden = Machine.objects.create(code="S-2", serial="B")
     values = {"code": "S-2", "serial": "A"}

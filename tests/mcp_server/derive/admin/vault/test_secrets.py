@@ -1,92 +1,46 @@
 """What is named or kept like a secret is in no answer, filter, order, search, log entry or audit row."""
 
 import json
-from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from fastmcp import FastMCP
 
-from mcp_server.derive.admin import register_admin_tools
 from mcp_server.derive.secrecy import is_secret
 from mcp_server.derive.tool_search import collapse_derived_tools
-from mcp_server.server import create_server
-from tests.factories import make_user
-from tests.mcp_server.derive.admin.conftest import Caller
+from tests.mcp_server.derive.admin.conftest import Caller, server_of
 from tests.mcp_server.derive.admin.vault.models import Case, Client
-from tests.mcp_server.derive.admin.vault.people import ALL, SECRETS, make_case, make_client
+from tests.mcp_server.derive.admin.vault.people import SECRETS, make_case, make_client
 from tests.mcp_server.derive.admin.vault.site import site
 from tokens.models import ToolCall
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(scope="module")
-def server() -> FastMCP[Any]:
-    mcp = create_server()
-    register_admin_tools(mcp, site)
-    return mcp
-
-
-@pytest.fixture
-def ann(server: FastMCP[Any], db: None) -> Caller:
-    return Caller(server, make_user("ann", *ALL, staff=True))
-
-
-@pytest.fixture
-def boss(server: FastMCP[Any], db: None) -> Caller:
-    return Caller(server, make_user("boss", superuser=True))
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("pin", "pin_code", "pincode", "card_pin", "recovery_codes", "backup_code", "otp", "otp_seed", "totp_secret"),
-        *(
-            "webhook_secret",
-            "private_key",
-            "api_key",
-            "password_hash",
-            "pw_hash",
-            "jwt",
-            "encrypted_note",
-            "seed_phrase",
-            "seed",
-        ),
-        *("wallet_seed", "cvc", "access_code", "hash_salt", "pinHash", "owner__password", "2fa_seed", "security_code"),
-    ],
+SECRET_NAMES = (
+    "pin pin_code pincode card_pin recovery_codes backup_code otp otp_seed totp_secret webhook_secret private_key "
+    "api_key password_hash pw_hash jwt encrypted_note seed_phrase seed wallet_seed cvc access_code hash_salt pinHash "
+    "owner__password 2fa_seed security_code"
 )
+ORDINARY_NAMES = (
+    "ssn country_code code shipping pinned pin_count opinion spinner laptop seed_count author keyword hash_rate salted "
+    "zip_code discount_code cotopaxi hotplate pwr"
+)
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES.split())
 def test_odd_names_of_secrets_are_known(name):
     assert is_secret(name)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(
-            "ssn",
-            "country_code",
-            "code",
-            "shipping",
-            "pinned",
-            "pin_count",
-            "opinion",
-            "spinner",
-            "laptop",
-            "seed_count",
-        ),
-        *("author", "keyword", "hash_rate", "salted", "zip_code", "discount_code", "cotopaxi", "hotplate", "pwr"),
-    ],
-)
+@pytest.mark.parametrize("name", ORDINARY_NAMES.split())
 def test_ordinary_names_are_no_secrets(name):
     assert not is_secret(name)
 
 
 def test_no_tool_reads_a_secret_whatever_it_is_called(boss):
     client = make_client(boss.user)
-    collapsed = create_server()
-    register_admin_tools(collapsed, site)
+    collapsed = server_of(site)
     collapse_derived_tools(collapsed)
     search = Caller(collapsed, boss.user)
     values = {name: ["new"] if name == "recovery_codes" else "new" for name in SECRETS}
@@ -102,10 +56,8 @@ def test_no_tool_reads_a_secret_whatever_it_is_called(boss):
         list(LogEntry.objects.values_list("change_message", flat=True)),
         list(ToolCall.objects.values_list("arguments", "error")),
     ]
-    told, secrets = (
-        json.dumps(answers),
-        ["-pin", "-recovery", "-seed", "-hook", "-private", "-encrypted", "-blind", "unset"],
-    )
+    told = json.dumps(answers)
+    secrets = ["-pin", "-recovery", "-seed", "-hook", "-private", "-encrypted", "-blind", "unset"]
     assert [secret for secret in secrets if secret in told] == []
     assert '"new"' not in told
     assert Client.objects.get().otp_seed == "new"

@@ -1,38 +1,14 @@
 """Nobody reads, finds, names or guesses what the admin would not show them."""
 
 import json
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
-from fastmcp import FastMCP
 
-from mcp_server.derive.admin import register_admin_tools
-from mcp_server.server import create_server
-from tests.factories import make_user
-from tests.mcp_server.derive.admin.conftest import Caller
 from tests.mcp_server.derive.admin.vault.models import Bank, Case, Client, Step
-from tests.mcp_server.derive.admin.vault.people import ALL, make_case, make_client, make_stranger
-from tests.mcp_server.derive.admin.vault.site import site
+from tests.mcp_server.derive.admin.vault.people import make_case, make_client, make_stranger
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(scope="module")
-def server() -> FastMCP[Any]:
-    mcp = create_server()
-    register_admin_tools(mcp, site)
-    return mcp
-
-
-@pytest.fixture
-def ann(server: FastMCP[Any], db: None) -> Caller:
-    return Caller(server, make_user("ann", *ALL, staff=True))
-
-
-@pytest.fixture
-def boss(server: FastMCP[Any], db: None) -> Caller:
-    return Caller(server, make_user("boss", superuser=True))
 
 
 def test_a_list_tells_nothing_of_a_page_that_stays_closed(ann):
@@ -94,8 +70,8 @@ def test_rows_of_a_model_without_admin_are_those_of_the_form_by_their_labels(ann
     assert ann.call("update_case", id=case.pk, values={"bank": "Town bank"})["changed"]["bank"][1] == offered[0]
 
 
-def test_a_selection_without_the_right_to_look_takes_labels_only_where_the_page_lists_them(server):
-    clerk = Caller(server, make_user("clerk", "vault.add_case", staff=True))
+def test_a_selection_without_the_right_to_look_takes_labels_only_where_the_page_lists_them(caller):
+    clerk = caller("clerk", "vault.add_case")
     client = make_client(clerk.user)
     values = {"title": "T", "code": "C", "owner": clerk.user.pk, "fee": 1, "ratio": 1}
     # The page has a plain select of clients, and a bare key for the owner.
@@ -111,8 +87,8 @@ def test_a_selection_without_the_right_to_look_takes_labels_only_where_the_page_
     ("permission", "operation", "lacks"),
     [("add", "update", "change"), ("add", "delete", "delete"), ("delete", "update", "change")],
 )
-def test_who_may_not_look_learns_of_no_row(server, permission, operation, lacks):
-    guest = Caller(server, make_user("guest", f"vault.{permission}_case", staff=True))
+def test_who_may_not_look_learns_of_no_row(caller, permission, operation, lacks):
+    guest = caller("guest", f"vault.{permission}_case")
     case = make_case(guest.user, code="C-1")
     values = {"values": {"fee": 1}} if operation == "update" else {}
     for ids in ([case.pk], ["C-1"], ["C-2"], [case.pk, "C-1"]):
@@ -120,8 +96,8 @@ def test_who_may_not_look_learns_of_no_row(server, permission, operation, lacks)
         assert refusal == f"You may not {lacks} cases: it needs vault.{lacks}_case."
 
 
-def test_who_only_deletes_names_rows_by_their_id(server):
-    guest = Caller(server, make_user("guest", "vault.delete_case", staff=True))
+def test_who_only_deletes_names_rows_by_their_id(caller):
+    guest = caller("guest", "vault.delete_case")
     case = make_case(guest.user, code="C-1")
     for ref in ("C-1", "Missing deed", {"code": "C-1"}, {"label": "Missing deed"}):
         assert guest.result("delete_case", id=ref).is_error
