@@ -12,8 +12,10 @@ from django.forms.models import BaseModelForm
 from mcp_server.derive.admin.bound import model_field
 from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.rows import identity
-from mcp_server.derive.admin.values import plain, read
+from mcp_server.derive.admin.values import held, plain, read
 from mcp_server.derive.secrecy import HIDDEN, is_blind, is_secret
+
+DJANGOS_TIMES = {kind.pre_save for kind in (models.DateField, models.DateTimeField, models.TimeField)}
 
 
 def stored(row: Any) -> dict[str, Any]:
@@ -23,7 +25,7 @@ def stored(row: Any) -> dict[str, Any]:
     return {
         field.name: str(value) if isinstance(value, models.fields.files.FieldFile) else value
         for field in fields
-        for value in [getattr(row, field.attname)]
+        for value in [held(row, field)]
     }
 
 
@@ -48,7 +50,11 @@ def stores_null(field: Any) -> bool:
 
 
 def is_clock(field: Any) -> bool:
-    return bool(getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False))
+    """Tell whether a field is set by the time at which its row is saved."""
+    if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
+        return True
+    is_time = isinstance(field, models.DateField | models.TimeField) and not field.editable
+    return is_time and type(field).pre_save not in DJANGOS_TIMES
 
 
 def new_value(form: Any, name: str, row: Any) -> Any:

@@ -14,6 +14,7 @@ from django.forms.models import BaseModelForm, InlineForeignKeyField, ModelChoic
 
 from mcp_server.derive.admin.bound import model_field
 from mcp_server.derive.admin.exposure import overrides
+from mcp_server.derive.admin.values import held
 
 FORM_HOOKS = (
     *("full_clean", "clean", "validate_unique", "validate_constraints"),
@@ -110,7 +111,7 @@ def put_back_tidied(form: Any, before: Mapping[str, Any]) -> None:
             continue
         if isinstance(column, models.FileField):
             continue
-        kept, now = before[column.attname], getattr(form.instance, column.attname)
+        kept, now = before[column.attname], held(form.instance, column)
         if now != kept and now == form.cleaned_data.get(name) == _tidied(field, kept):
             setattr(form.instance, column.attname, kept)
 

@@ -25,6 +25,12 @@ def label_of(row: models.Model) -> str:
     return force_str(row)
 
 
+def held(row: models.Model, field: Any) -> Any:
+    """Return what a row holds in a column; some kinds of field show instead an object that looks into the row."""
+    shown = getattr(row, field.attname)
+    return vars(row).get(field.attname, shown)
+
+
 def reference(row: models.Model | None) -> Any:
     """Return how a row is named where another row refers to it."""
     return None if row is None else {"id": plain(row.pk), "label": label_of(row)}

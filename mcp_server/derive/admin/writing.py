@@ -73,10 +73,10 @@ def update_row(bound: Bound, row: Any, values: Mapping[str, Any], *, dry_run: bo
     if _has_relative(values):
         row = locked(bound, row)
     write = Write(bound, row, values, dry_run=dry_run)
-    before = identity(row)
+    # Not asked for its label before: what that remembers of the old values would be its name in the log.
     saved = write.save()
     changed = write.changes(saved)
-    answer = {"updated": identity(saved) if changed else before, "changed": changed}
+    answer = {"updated": identity(saved), "changed": changed}
     return answer if changed else answer | {"note": "Nothing changed: these were the values already."}, write
 
 
