@@ -13,6 +13,7 @@ from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.convert import posted, python_value
 from mcp_server.derive.admin.inlines import Inline
 from mcp_server.derive.admin.kept import (
+    asks_of_blank,
     cleans_plainly,
     fetch_kept,
     keep_posted,
@@ -44,7 +45,7 @@ class Partial:
         return partial(PartialForm, base, mcp=self, mcp_plain=cleans_plainly(base))
 
     def formset_class(self, base: Any) -> Any:
-        return partial(PartialFormSet, base, mcp=self, form=self.form_class(base.form))
+        return partial(PartialFormSet, base, mcp=self, mcp_blank=asks_of_blank(base), form=self.form_class(base.form))
 
     def with_nested(self, inline: Any) -> Any:
         """Return an inline whose own inlines, should it have any, keep the rows they have: nobody can give them any."""
@@ -210,8 +211,12 @@ class Partial:
 
 
 def rows_shown(formset: Any, existing: int) -> int:
-    """Return how many rows the page posts though nobody adds one: those there are, and what min_num demands."""
-    return int(min(max(existing, formset.min_num), max(existing, formset.max_num)))
+    """Return how many rows the page posts though nobody adds one: those there are, and what min_num demands.
+
+    The empty ones it shows besides count where the project's own code may demand or save them.
+    """
+    extra = formset.extra if formset.mcp_blank else 0
+    return int(min(max(existing, formset.min_num) + extra, max(existing, formset.max_num)))
 
 
 def _done(verb: str) -> str:

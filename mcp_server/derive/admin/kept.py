@@ -20,6 +20,8 @@ FORM_HOOKS = (
     *("full_clean", "clean", "validate_unique", "validate_constraints"),
     *("_clean_fields", "_clean_form", "_post_clean", "_get_validation_exclusions"),
 )
+BLANK_ROWS = ("__init__", "forms", "add_fields", "_construct_form", "get_form_kwargs", "full_clean")
+BLANK_FORM = ("__init__", "has_changed", "changed_data", "full_clean")
 MODEL_HOOKS = ("full_clean", "clean", "clean_fields", "validate_unique", "validate_constraints")
 
 
@@ -30,6 +32,17 @@ def cleans_plainly(form: Any) -> bool:
     own = any(name.startswith("clean_") for base in form.__mro__ for name in vars(base))
     own = own or overrides(form, BaseModelForm, FORM_HOOKS)
     return not own and not overrides(form._meta.model, models.Model, MODEL_HOOKS)
+
+
+def asks_of_blank(formset: Any) -> bool:
+    """Tell whether code of the project's own sees a row that a page shows empty, and may demand it or save it."""
+    return _has_own(formset, BLANK_ROWS) or _has_own(formset.form, BLANK_FORM)
+
+
+def _has_own(kind: Any, names: Iterable[str]) -> bool:
+    # The admin puts a form of its own in front of the project's.
+    own = (vars(base) for base in kind.__mro__ if not base.__module__.startswith("django."))
+    return any(name in attributes for attributes in own for name in names)
 
 
 def keep_relation(form: Any, name: str, field: Any) -> None:

@@ -6,10 +6,12 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.forms import Select
 from django.forms.utils import ErrorDict
 from django.utils.functional import cached_property
 
-from mcp_server.derive.admin.convert import posted
+from mcp_server.derive.admin.bound import model_field
+from mcp_server.derive.admin.convert import posted, rendered
 from mcp_server.derive.admin.kept import (
     kept_row,
     put_back_tidied,
@@ -106,6 +108,7 @@ class PartialFormSet:
     """Mixed in before a formset class; made by partial()."""
 
     mcp: "Partial"
+    mcp_blank = False
 
     @cached_property
     def management_form(self) -> Any:
@@ -146,7 +149,13 @@ def partial(mixin: Any, base: Any, **attributes: Any) -> Any:
 def post_initial(form: Any, name: str, field: Any) -> None:
     # Code that reads the posted data finds there what the page would have sent.
     try:
-        value = form.get_initial_for_field(field, name)
-        fill(form.data, posted(field.widget, form.add_prefix(name), field.prepare_value(value)))
+        value = field.prepare_value(form.get_initial_for_field(field, name))
+        sent = rendered if not form.mcp_new and shows_something(form, name, field) else posted
+        fill(form.data, sent(field.widget, form.add_prefix(name), value))
     except Exception:  # noqa: S110  (a widget of the project that shows nothing; the form keeps its initial)
         pass
+
+
+def shows_something(form: Any, name: str, field: Any) -> bool:
+    """Tell whether a field is a list on the page alone, which sends its first choice where nothing is chosen."""
+    return isinstance(field.widget, Select) and model_field(type(form.instance), name) is None

@@ -3,15 +3,17 @@
 from typing import Any, ClassVar
 
 import pytest
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import DateTimeField
+from django.forms.models import BaseInlineFormSet
 from django.utils import timezone
 from django.utils.functional import cached_property
 
 from tests.mcp_server.derive.admin.conftest import boss_of
-from tests.mcp_server.derive.admin.workshop.models import Machine, Note, Shelf, Tag
+from tests.mcp_server.derive.admin.workshop.models import Machine, Note, Part, Shelf, Tag
 
 pytestmark = pytest.mark.django_db
 
@@ -88,3 +90,76 @@ def test_a_time_stamp_that_sets_itself_is_no_change(monkeypatch: pytest.MonkeyPa
     assert boss.call("update_shelf", id=shelf.pk, values={"label": "Top"})["changed"] == {}
     assert not LogEntry.objects.exists()
     assert boss.call("update_shelf", id=shelf.pk, values={"label": "Low"})["changed"] == {"label": ["Top", "Low"]}
+
+
+class AlwaysSavedForm(forms.ModelForm):
+    """Saves the row that a page shows empty, with the values it begins with."""
+
+    name = forms.CharField(initial="Blade")
+
+    def has_changed(self) -> bool:
+        return self.instance._state.adding or super().has_changed()
+
+
+class AlwaysOneInline(admin.TabularInline):
+    model = Part
+    form = AlwaysSavedForm
+    max_num = 1
+
+
+class AlwaysOneAdmin(admin.ModelAdmin):
+    inlines = (AlwaysOneInline,)
+
+
+def test_a_row_that_the_page_saves_though_nobody_fills_it_is_saved():
+    machine = Machine.objects.create(code="S-1", serial="A 1")
+    boss = boss_of((Machine, AlwaysOneAdmin))
+    added = boss.call("update_machine", id="S-1", values={"kind": "d"})["changed"]["parts"]["added"]
+    assert [row["label"] for row in added] == ["Blade"]
+    assert boss.call("update_machine", id="S-1", values={"kind": "s"})["changed"] == {"kind": ["d", "s"]}
+    boss.call("create_machine", values={"code": "S-2", "serial": "A 2", "parts": [{"name": "Belt"}]})
+    assert [part.name for part in Part.objects.order_by("pk")] == ["Blade", "Belt"]
+    assert machine.parts.count() == 1
+
+
+class NeverEmptyFormSet(BaseInlineFormSet):
+    def _construct_form(self, i: int, **kwargs: Any) -> Any:
+        form = super()._construct_form(i, **kwargs)
+        form.empty_permitted = False
+        return form
+
+
+class NeverEmptyInline(admin.TabularInline):
+    model = Part
+    formset = NeverEmptyFormSet
+    extra = 1
+
+
+class NeverEmptyAdmin(admin.ModelAdmin):
+    inlines = (NeverEmptyInline,)
+
+
+def test_a_row_that_the_page_demands_by_code_is_demanded():
+    boss = boss_of((Machine, NeverEmptyAdmin))
+    new = {"code": "S-1", "serial": "A 1"}
+    assert "parts (row 1 of at least 1).name: This field is required." in boss.refused("create_machine", values=new)
+    boss.call("create_machine", values=new | {"parts": [{"name": "Blade"}]})
+    assert "row 2 of at least 2" in boss.refused("update_machine", id="S-1", values={"kind": "d"})
+
+
+class ModeForm(forms.ModelForm):
+    """Asks, for the page's script alone, how a value is to be typed."""
+
+    mode = forms.ChoiceField(choices=[("-", "Please choose"), ("free", "As text")])
+
+
+class ModeAdmin(admin.ModelAdmin):
+    form = ModeForm
+    fields = ("mode", "name")
+
+
+def test_a_select_of_the_form_alone_sends_its_first_choice_when_a_row_is_changed():
+    Tag.objects.create(name="oak")
+    boss = boss_of((Tag, ModeAdmin))
+    assert boss.call("update_tag", id="oak", values={"name": "elm"})["changed"] == {"name": ["oak", "elm"]}
+    assert "mode: This field is required." in boss.refused("create_tag", values={"name": "ash"})
