@@ -10,14 +10,25 @@ from mcp_server.permissions import asked_once
 from tokens.models import MCPToken
 
 
+class MostPermitted:
+    """Mixed in before the user model, whose own is_staff or has_perm may follow from anything."""
+
+    __slots__ = ()
+
+    is_active = is_staff = is_superuser = property(lambda self: True, lambda self, value: None)
+
+    def has_perm(self, *args: Any) -> bool:
+        return True
+
+    has_perms = has_module_perms = has_perm
+
+
 def most_permitted_user() -> Any:
     """Return a user in memory only, for whom every ModelAdmin shows all it has."""
-    model = get_user_model()
-    user: Any = model()
-    for name in ("is_active", "is_staff", "is_superuser"):
-        if hasattr(model, name):
-            setattr(user, name, True)
-    return user
+    model: Any = get_user_model()
+    # Past Django's metaclass, which would register a new model.
+    kind = type.__new__(type(model), model.__name__, (MostPermitted, model), {"__module__": __name__, "__slots__": ()})
+    return kind()
 
 
 def is_for_reading(user: Any) -> bool:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.db import OperationalError, connection
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import OperationalError, connection, models
+from django.test import override_settings
 
 from tests.factories import make_user
 from tests.mcp_server.derive.admin.conftest import Caller, boss_of, server_of, site_of
@@ -111,3 +113,30 @@ def test_a_model_is_looked_at_once_for_all_its_tools():
         CopiedAdmin.copies = 0
         assert len(boss.tools()) == 12
         assert CopiedAdmin.copies == 1
+
+
+class Keeper(AbstractBaseUser):
+    """A user model as Django's documentation writes one: what the admin asks for follows from a field."""
+
+    email = models.EmailField(unique=True)
+    is_admin = models.BooleanField(default=False)
+    USERNAME_FIELD = "email"
+
+    class Meta:
+        app_label = "workshop"
+        managed = False
+
+    @property
+    def is_staff(self) -> bool:
+        return self.is_admin
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        return self.is_admin
+
+
+def test_tools_are_described_in_full_where_a_user_model_computes_its_rights():
+    with override_settings(AUTH_USER_MODEL="workshop.Keeper"):
+        server = server_of(site_of((Tag, admin.ModelAdmin)))
+    Tag.objects.create(name="open")
+    boss = Caller(server, make_user("boss", superuser=True))
+    assert boss.call("list_tag", can=True)["rows"][0]["can"] == {"change": True, "delete": True}
