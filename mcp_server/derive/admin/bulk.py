@@ -7,6 +7,7 @@ from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, Validat
 
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.deleting import delete_row
+from mcp_server.derive.admin.locking import lock_keys
 from mcp_server.derive.admin.lookup import find, find_pks
 from mcp_server.derive.admin.refusal import RefusalError, refused
 from mcp_server.derive.admin.rows import named
@@ -109,6 +110,7 @@ def _updates(bound: Bound, ids: list[Any], values: Any, items: list[Any]) -> lis
     if len(set(known)) < len(known):
         # A relative change of a row named twice, by id and by code, would count twice.
         raise RefusalError("ids: a row is named more than once.")
+    lock_keys(bound.model, known, bound.database())
     return pairs
 
 

@@ -5,6 +5,7 @@ from copy import copy
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import router
 from django.db.models import NOT_PROVIDED
 from django.forms import FileField
 from django.forms.formsets import DELETION_FIELD_NAME
@@ -19,6 +20,7 @@ from mcp_server.derive.admin.kept import (
     keep_posted,
     keep_relation,
 )
+from mcp_server.derive.admin.locking import lock
 from mcp_server.derive.admin.partial_forms import PartialForm, PartialFormSet, partial, post_initial, rows_of_page
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
@@ -146,6 +148,11 @@ class Partial:
         """Give the formset its management form and the key of every existing row, as the page would post them."""
         existing, prefix = rows_of_page(formset), formset.prefix
         changes, new = self._sorted(formset, existing)
+        if lock([row for row in existing if row.pk in changes], router.db_for_write(formset.model)):
+            # What was read of them is old; forget it.
+            formset.queryset = formset.queryset.all()
+            existing = rows_of_page(formset)
+            changes, new = self._sorted(formset, existing)
         fetch_kept(existing, formset.form)
         for number, row in enumerate(existing):
             formset.data[f"{prefix}-{number}-{formset.model._meta.pk.name}"] = str(row.pk)

@@ -15,6 +15,9 @@ R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
+NOTHING_CHANGED = "Nothing was changed."
+# PostgreSQL's codes: deadlocks and unserializable transactions, locks that were not given, statements that took long.
+PASSING = ("40", "55P03", "57014")
 # What a database that nobody rolls back may be sent while something is only tried.
 READS = ("SELECT", "EXPLAIN", "SAVEPOINT", "RELEASE", "ROLLBACK")
 
@@ -34,9 +37,11 @@ def transact(bound: Bound, work: Callable[[], R], *, dry_run: bool = False) -> R
     except DatabaseError as error:
         # What the database said repeats the row's values, secrets among them: the log has which rule was broken.
         logger.info("The database refused a write of %s: %s", bound.opts.label, rule_broken(error))
+        if is_passing(error):
+            raise RefusalError(f"Other calls are at work on the same rows. {NOTHING_CHANGED} Try again.") from error
         raise RefusalError(
             f"The database refused this {bound.opts.verbose_name}: it breaks a rule, such as a value that must be "
-            "unique or in range. Nothing was changed."
+            f"unique or in range. {NOTHING_CHANGED}"
         ) from error
 
 
@@ -74,6 +79,13 @@ def rule_broken(error: DatabaseError) -> str:
     return " ".join(str(part) for part in (type(error).__name__, getattr(cause, "sqlstate", None), rule) if part)
 
 
+def is_passing(error: DatabaseError) -> bool:
+    """Tell whether it was a deadlock, a lock that was not given or a busy file: the same call may succeed later."""
+    cause: Any = error.__cause__
+    state, name = getattr(cause, "sqlstate", None) or "", getattr(cause, "sqlite_errorname", "")
+    return state.startswith(PASSING) or name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
 def blocked_text(error: Any) -> str:
     blocking = getattr(error, "protected_objects", None) or getattr(error, "restricted_objects", None) or ()
     counts: dict[str, int] = {}
@@ -81,4 +93,4 @@ def blocked_text(error: Any) -> str:
         name = str(row._meta.verbose_name)
         counts[name] = counts.get(name, 0) + 1
     named = ", ".join(f"{number} x {name}" for name, number in counts.items())
-    return f"Refused: other rows depend on it ({named or 'protected rows'}). Nothing was changed."
+    return f"Refused: other rows depend on it ({named or 'protected rows'}). {NOTHING_CHANGED}"

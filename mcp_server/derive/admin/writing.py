@@ -23,11 +23,11 @@ from mcp_server.derive.admin.changes import (
     stored,
     with_values,
 )
-from mcp_server.derive.admin.convert import is_relative
 from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.forms import Partial
 from mcp_server.derive.admin.inlines import formsets_of, inlines_of
-from mcp_server.derive.admin.lookup import find_row, handed, missing
+from mcp_server.derive.admin.locking import locked
+from mcp_server.derive.admin.lookup import find_row, handed
 from mcp_server.derive.admin.refusal import FormRefusedError, RefusalError, refusal_text, refused
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import identity, named
@@ -70,30 +70,13 @@ def told(answer: dict[str, Any], write: "Write") -> dict[str, Any]:
 def update_row(bound: Bound, row: Any, values: Mapping[str, Any], *, dry_run: bool) -> "tuple[dict[str, Any], Write]":
     """Change a row; return the answer and the run, which knows what was said."""
     bound, row = handed(bound, row, "update")
-    if _has_relative(values):
-        row = locked(bound, row)
+    row = locked(bound, row)
     write = Write(bound, row, values, dry_run=dry_run)
     # Not asked for its label before: what that remembers of the old values would be its name in the log.
     saved = write.save()
     changed = write.changes(saved)
     answer = {"updated": identity(saved), "changed": changed}
     return answer if changed else answer | {"note": "Nothing changed: these were the values already."}, write
-
-
-def _has_relative(values: Mapping[str, Any]) -> bool:
-    """Tell whether a value of the row, or of a row of its inlines, is to change by what it is."""
-    inlines = [item for rows in values.values() if isinstance(rows, list) for item in rows if isinstance(item, Mapping)]
-    return any(is_relative(value) for given in (values, *inlines) for value in given.values())
-
-
-def locked(bound: Bound, row: Any) -> Any:
-    """Return the row as it is behind a lock, so that two relative changes at once both count."""
-    rows = bound.model._base_manager.using(bound.database()).select_for_update()
-    list(rows.filter(pk=row.pk).values_list("pk"))
-    if (now := bound.admin.get_object(bound.request, str(row.pk))) is None:
-        # Meanwhile it left what this caller sees.
-        raise missing(bound.opts, row.pk)
-    return now
 
 
 class Write:
