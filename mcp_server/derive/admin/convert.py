@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
 
 from mcp_server.derive.admin.bound import Bound
-from mcp_server.derive.admin.lookup import resolve
+from mcp_server.derive.admin.lookup import is_key, resolve
 from mcp_server.derive.admin.pages import read_page
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.secrecy import HIDDEN, with_secrets
@@ -118,8 +118,9 @@ def _related(bound: Bound, field: Any, ref: Any) -> Any:
     """Return what the field posts for the row that `ref` names, among the rows the form offers."""
     key = field.to_field_name or "pk"
     admin = bound.peer(field.queryset.model)
-    if isinstance(ref, int | str) and not isinstance(ref, bool) and _offers(field, key, ref):
-        return ref
+    named = ref.get("id") if isinstance(ref, Mapping) and key == "pk" else ref
+    if isinstance(named, int | str) and not isinstance(named, bool) and _offers(field, key, named):
+        return named
     rows, other = field.queryset, bound.other(field.queryset.model)
     by_key_alone = False
     if not bound.may_view(rows.model):
@@ -145,14 +146,14 @@ def _shows_labels(field: Any) -> bool:
 
 
 def _offers(field: Any, key: str, ref: Any) -> bool:
-    """Tell whether `ref` can be posted as it is: a number is an id, a text only where ids are text."""
+    """Tell whether `ref` can be posted as it is: a number is an id, a text only where ids are text, or it is a UUID."""
     if isinstance(ref, int):
         return True
     column = field.queryset.model._meta.pk if key == "pk" else field.queryset.model._meta.get_field(key)
     while column.remote_field:
         column = column.target_field
-    is_text = column.get_internal_type() in ("CharField", "TextField", "SlugField")
-    return is_text and "\x00" not in ref and bool(field.queryset.filter(**{key: ref}).exists())
+    is_text = column.get_internal_type() in ("CharField", "TextField", "SlugField") and "\x00" not in ref
+    return (is_text or is_key(column, ref)) and bool(field.queryset.filter(**{key: ref}).exists())
 
 
 def _upload(field: Any, value: Any) -> Any:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from tests.mcp_server.derive.admin.conftest import boss_of
-from tests.mcp_server.derive.admin.workshop.models import Machine, Note, Part, Shelf, Tag
+from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note, Part, Shelf, Tag
 
 pytestmark = pytest.mark.django_db
 
@@ -163,3 +163,31 @@ def test_a_select_of_the_form_alone_sends_its_first_choice_when_a_row_is_changed
     boss = boss_of((Tag, ModeAdmin))
     assert boss.call("update_tag", id="oak", values={"name": "elm"})["changed"] == {"name": ["oak", "elm"]}
     assert "mode: This field is required." in boss.refused("create_tag", values={"name": "ash"})
+
+
+class JobForm(forms.ModelForm):
+    job = forms.ModelChoiceField(Job.objects.all(), required=False)
+
+    def clean(self) -> Any:
+        self.instance.name = str(self.cleaned_data.get("job"))
+        return super().clean()
+
+
+class NamedByJobAdmin(admin.ModelAdmin):
+    form = JobForm
+    fields = ("job",)
+
+
+class NoneOfTheseAdmin(admin.ModelAdmin):
+    def get_queryset(self, request: Any) -> Any:
+        return super().get_queryset(request).none()
+
+
+def test_a_row_that_the_form_offers_is_taken_by_its_key_though_its_own_list_hides_it():
+    job = Job.objects.create(machine=Machine.objects.create(code="S-1", serial="A 1"), name="Cut")
+    tag = Tag.objects.create(name="oak")
+    boss = boss_of((Tag, NamedByJobAdmin), (Job, NoneOfTheseAdmin), (Machine, admin.ModelAdmin))
+    for ref in (str(job.pk), {"id": str(job.pk), "label": "Cut"}):
+        boss.call("update_tag", id=tag.pk, values={"job": ref})
+        assert Tag.objects.get().name == "Cut on Saw S-1"
+    assert "You see no job 'Cut'" in boss.refused("update_tag", id=tag.pk, values={"job": "Cut"})
