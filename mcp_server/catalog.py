@@ -1,11 +1,8 @@
 """What there is to see, for code that is not a message: the admin, commands and checks."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from asgiref.sync import async_to_sync
-from fastmcp.prompts import Prompt
-from fastmcp.resources import Resource, ResourceTemplate
 from fastmcp.tools import Tool
 
 from tokens.catalog import ToolInfo
@@ -18,17 +15,6 @@ def all_tools() -> Sequence[Tool]:
 
     tools: Sequence[Tool] = async_to_sync(mcp.list_tools)(run_middleware=False)
     return tools
-
-
-def all_components() -> list[Tool | Resource | ResourceTemplate | Prompt]:
-    """Return every registered tool, resource, template and prompt, whoever may use it."""
-    from mcp_server.server import mcp
-
-    async def collect() -> list[Any]:
-        lists = (mcp.list_tools, mcp.list_resources, mcp.list_resource_templates, mcp.list_prompts)
-        return [component for list_all in lists for component in await list_all(run_middleware=False)]
-
-    return async_to_sync(collect)()
 
 
 def tool_catalog() -> list[ToolInfo]:

@@ -17,7 +17,6 @@ from mcp_server.derive.secrecy import blind_fields, is_secret
 # Who may do what, and who did: tools over these would let a caller widen their own rights or hide their traces.
 DEFAULT_EXCLUDE = ("auth", "admin", "sessions", "contenttypes", "tokens", "oauth2_provider")
 
-READING = ("describe", "list", "get", "related", "history", "autocomplete")
 WRITING = ("create", "update", "delete", "bulk")
 VERBS = ("describe", "list", "get", *WRITING, "actions", "action", "related", "history", "autocomplete")
 

@@ -48,8 +48,6 @@ class Page:
 class Sliced:
     """Mixed in before the admin's ChangeList class, whichever the project uses."""
 
-    mcp_slice = (0, DEFAULT_ROWS)
-
     def __init__(self, request: Any, model: Any, list_display: Any, links: Any, list_filter: Any, *args: Any) -> None:
         columns = [column for column in list_display if column != "action_checkbox"]
         # The built-in filters only fill the sidebar: what was asked for is in the query string.

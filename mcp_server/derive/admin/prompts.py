@@ -15,7 +15,7 @@ from pydantic import PrivateAttr
 from pydantic_core import to_json
 
 from mcp_server.context import require_mcp_user
-from mcp_server.derive.admin.actions import MAX_ROWS, offered
+from mcp_server.derive.admin.actions import MAX_ROWS, function_of, offered
 from mcp_server.derive.admin.bound import Bound, for_lists
 from mcp_server.derive.admin.callers import is_for_reading, most_permitted_user
 from mcp_server.derive.admin.completion import may_look, row_names
@@ -139,13 +139,8 @@ def _told(bound: Bound, rows: list[Any]) -> str:
 
 
 def _help(bound: Bound, action: str) -> str:
-    function = _function(bound.admin.get_actions(bound.request)[action])
+    function = function_of(bound.admin.get_actions(bound.request)[action])
     return " ".join((function.__doc__ or "").partition("\n\n")[0].split())
-
-
-def _function(entry: Any) -> Any:
-    # Newer versions of Django have an object with a name for what was a tuple.
-    return getattr(entry, "func", None) or entry[0]
 
 
 def refusal(text: str) -> PromptError:
@@ -166,7 +161,7 @@ def prompts_of(exposed: Exposed) -> list[ActionPrompt]:
     with best_effort():
         bound = for_lists(exposed, most_permitted_user())
         actions = bound.admin.get_actions(bound.request)
-        prompts = [_prompt(bound, name, label, _function(actions[name])) for name, label in offered(bound).items()]
+        prompts = [_prompt(bound, name, label, function_of(actions[name])) for name, label in offered(bound).items()]
     return prompts
 
 

@@ -126,7 +126,3 @@ def read(column: Any, row: Any, model_admin: Any) -> Any:
     if getattr(attribute, "boolean", False) and value is not None:
         return bool(value)
     return plain(value, field)
-
-
-def choice_label(field: Any, value: Any) -> str:
-    return str(dict(field.flatchoices).get(value, value))

@@ -13,8 +13,6 @@ from mcp_server.derive.drf.schemas import is_file
 from mcp_server.derive.files import uploaded
 from mcp_server.derive.requests import JSON, Call
 
-MULTIPART = "multipart/form-data"
-
 
 def check_names(operation: Operation, arguments: Mapping[str, Any]) -> None:
     """Refuse unknown arguments by name, and a missing part of the address; the view says the rest."""

@@ -1,6 +1,5 @@
 """The tool that calls one endpoint of the API through the view's own dispatch."""
 
-import json
 import logging
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -172,8 +171,3 @@ def _annotations(operation: Operation) -> ToolAnnotations:
         idempotent_hint=method in ("PUT", "PATCH", "DELETE"),
         open_world_hint=False,
     )
-
-
-def size_of(tool: Tool) -> int:
-    """Return the bytes a client reads for this tool in a list."""
-    return len(json.dumps(tool.to_mcp_tool().model_dump(mode="json", by_alias=True, exclude_none=True)))
