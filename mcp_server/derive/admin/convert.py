@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.admin.widgets import AutocompleteMixin, RelatedFieldWidgetWrapper
 from django.core.exceptions import SuspiciousFileOperation, ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -22,6 +23,7 @@ from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.lookup import is_key, resolve
 from mcp_server.derive.admin.pages import read_page
 from mcp_server.derive.admin.refusal import RefusalError
+from mcp_server.derive.choices import chosen
 from mcp_server.derive.secrecy import HIDDEN, with_secrets
 
 # What travels through JSON as base64 has to fit the body a server takes.
@@ -55,9 +57,9 @@ def python_value(bound: Bound, field: Any, value: Any, current: Any) -> Any:
     if isinstance(field, NUMBERS):
         return _number(field, value, current)
     if isinstance(field, forms.MultipleChoiceField):
-        return [_choice(field, item) for item in _list(value)]
+        return [chosen(field.choices, item) for item in _list(value)]
     if isinstance(field, forms.ChoiceField):
-        return _choice(field, value)
+        return chosen(field.choices, value)
     if isinstance(field, forms.MultiValueField) and not isinstance(field, forms.SplitDateTimeField):
         return _each(bound, field, value, current)
     return _simple(field, value)
@@ -228,31 +230,10 @@ def _decimal(value: Any, sentence: str) -> Decimal:
     return number
 
 
-def _choice(field: Any, value: Any) -> Any:
-    """Return the key of a choice that was given by key or by label; anything else is for the field to refuse."""
-    pairs = [
-        pair for key, label in field.choices for pair in (label if isinstance(label, list | tuple) else [(key, label)])
-    ]
-    for key, _ in pairs:
-        if str(key) == str(value):
-            return key
-    for key, label in pairs:
-        if str(label) == value:
-            return key
-    allowed = ", ".join(str(key) for key, _ in pairs[:30] if key not in ("", None))
-    raise ValidationError(f"{str(value)[:40]!r} is not allowed. Use one of: {allowed}.")
-
-
 def _moment(value: Any) -> Any:
     text = "Give ISO 8601 with a zone, such as 2026-02-01T09:30:00+00:00."
     moment = _parsed(parse_datetime, value, text)
-    return timezone.make_aware(moment) if timezone.is_naive(moment) and _uses_zones() else moment
-
-
-def _uses_zones() -> bool:
-    from django.conf import settings
-
-    return bool(settings.USE_TZ)
+    return timezone.make_aware(moment) if timezone.is_naive(moment) and settings.USE_TZ else moment
 
 
 def _parsed(parse: Any, value: Any, sentence: str) -> Any:

@@ -16,6 +16,7 @@ from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.lookup import resolve
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.sidebar import own_parameters, sent
+from mcp_server.derive.choices import chosen
 from mcp_server.derive.secrecy import is_secret
 
 # What a comparison with a day means for a moment: until a day is until its end.
@@ -127,13 +128,14 @@ def _related_pk(bound: Bound, path: str, field: Any, ref: Any) -> Any:
 
 def _checked(path: str, field: Any, lookup: str, value: Any) -> str:
     """Return the value as the query string has it, after the field has accepted it."""
-    if getattr(field, "flatchoices", None) and lookup in ("exact", "in"):
-        return str(choice(path, field.flatchoices, value))
     if isinstance(value, dict | list) or (isinstance(value, str) and "\x00" in value):
         raise RefusalError(f"filters: {path} takes a single value.")
-    if isinstance(field, models.DurationField):
+    has_choices = getattr(field, "flatchoices", None) and lookup in ("exact", "in")
+    if isinstance(field, models.DurationField) and not has_choices:
         raise RefusalError(f"filters: {path} takes only {path}__isnull: the admin's list cannot compare durations.")
     try:
+        if has_choices:
+            return str(chosen(field.flatchoices, value))
         if isinstance(field, models.DateTimeField):
             return _moment(value).isoformat()
         # As text, which it is in the query string, and of which the field says what it takes.
@@ -142,16 +144,6 @@ def _checked(path: str, field: Any, lookup: str, value: Any) -> str:
         text = " ".join(error.messages) if isinstance(error, ValidationError) else "This value is not of its type."
         raise RefusalError(f"filters: {path}: {text}") from None
     return str(value)
-
-
-def choice(path: str, choices: Any, value: Any) -> Any:
-    """Return the stored value for a choice that was given by value or by label."""
-    pairs = [(key, str(label)) for key, label in choices]
-    for key, label in pairs:
-        if str(key) == str(value) or label == value:
-            return key
-    allowed = ", ".join(str(key) for key, _ in pairs if key not in (None, ""))
-    raise RefusalError(f"{path}: {str(value)[:40]!r} is not allowed. Use one of: {allowed}.")
 
 
 def _is_day(value: Any) -> bool:

@@ -1,7 +1,7 @@
 """JSON schemas from the admin's forms: types, choices, bounds and help, in few bytes."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -11,6 +11,7 @@ from django.forms.models import BaseModelForm, ModelChoiceField, ModelMultipleCh
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.inlines import Inline, formsets_of, inlines_of
 from mcp_server.derive.admin.values import plain, text_of
+from mcp_server.derive.choices import selectable
 from mcp_server.derive.secrecy import is_secret
 
 logger = logging.getLogger(__name__)
@@ -176,20 +177,12 @@ def _text(field: Any) -> dict[str, Any]:
 
 
 def _choices(choices: Any, *, full: bool) -> dict[str, Any]:
-    pairs = flat(choices)
+    pairs = selectable(choices)
     if len(pairs) > MAX_CHOICES and not full:
         return {"description": f"One of {len(pairs)} choices, see describe"}
     labels = [f"{key}={label}" for key, label in pairs if str(key).lower() != label.lower()]
     told = {"description": ", ".join(labels)} if labels and full else {}
     return {"enum": [plain(key) for key, _ in pairs]} | told
-
-
-def flat(choices: Iterable[Any]) -> list[tuple[Any, str]]:
-    """Return the choices without their groups and without the empty one."""
-    pairs: list[tuple[Any, str]] = []
-    for key, label in choices:
-        pairs += flat(label) if isinstance(label, list | tuple) else [(key, str(label))]
-    return [(key, label) for key, label in pairs if key not in (None, "")]
 
 
 def _file(field: Any) -> str:

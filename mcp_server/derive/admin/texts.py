@@ -12,9 +12,10 @@ from mcp_server.derive.admin.bulk import OPERATIONS, operations
 from mcp_server.derive.admin.filters import field_filters
 from mcp_server.derive.admin.listing import MAX_ROWS, sortable
 from mcp_server.derive.admin.reading import relations
-from mcp_server.derive.admin.schema import change_schema, flat, values_schema
+from mcp_server.derive.admin.schema import change_schema, values_schema
 from mcp_server.derive.admin.sidebar import choices_of, may_use, own_filters, parameters_of, spec_of
 from mcp_server.derive.admin.values import name_of
+from mcp_server.derive.choices import selectable
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ def _filters(bound: Bound) -> dict[str, Any]:
     declared = {name_of(item[0] if isinstance(item, list | tuple) else item) for item in _listed(bound)}
     for name, field in field_filters(bound).items():
         if name in declared or name == bound.admin.date_hierarchy:
-            choices = flat(getattr(field, "flatchoices", None) or ())
+            choices = selectable(getattr(field, "flatchoices", None) or ())
             found[name] = {"enum": [key for key, _ in choices]} if 0 < len(choices) <= 12 else {}
     return found
 

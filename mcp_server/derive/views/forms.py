@@ -9,6 +9,7 @@ from django import forms
 from django.forms.models import ModelChoiceField, ModelMultipleChoiceField
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
+from mcp_server.derive.choices import ungrouped
 from mcp_server.derive.files import FILE_SCHEMA, uploaded
 from mcp_server.derive.views.rules import layers, view_class_of
 
@@ -126,8 +127,4 @@ def _type(field: Any) -> Schema:
 
 
 def _choices(field: Any) -> list[str]:
-    flat: list[str] = []
-    for value, label in field.choices:
-        nested = [inner for inner, _ in label] if isinstance(label, list | tuple) else [value]
-        flat += [str(each) for each in nested]
-    return flat
+    return [str(key) for key, _ in ungrouped(field.choices)]
