@@ -1,0 +1,70 @@
+"""Writes a value as a browser posts it: what the widget of a form field sends once it shows the value."""
+
+import datetime
+from collections.abc import Hashable
+from functools import cache
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.utils import timezone
+
+from mcp_server.derive.admin.pages import read_page
+
+
+def posted(widget: Any, name: str, value: Any) -> dict[str, list[str]]:
+    """Return what a browser sends for a widget that shows this value: the inverse of value_from_datadict."""
+    if isinstance(widget, RelatedFieldWidgetWrapper):
+        return posted(widget.widget, name, value)
+    if isinstance(widget, forms.MultiWidget):
+        return _parts(widget, name, value)
+    if isinstance(widget, forms.CheckboxInput):
+        # "false" is read as False; a box that is not ticked is not sent at all.
+        return {name: ["on"]} if widget.check_test(value) else {}
+    if isinstance(widget, forms.FileInput):
+        return {}
+    if _shows_apart(widget):
+        return rendered(widget, name, value)
+    shown = _exact(widget, value) or widget.format_value(_local(value))
+    if shown is None:
+        return {name: [""]} if not getattr(widget, "allow_multiple_selected", False) else {}
+    return {name: [str(item) for item in shown]} if isinstance(shown, list | tuple) else {name: [str(shown)]}
+
+
+def _shows_apart(widget: Any) -> bool:
+    """Tell whether a widget reads inputs of other names than its own, such as one select each for day, month, year."""
+    return isinstance(widget, forms.SelectDateWidget) or not _reads_plainly(widget.__class__)
+
+
+@cache
+def _reads_plainly(kind: Hashable) -> bool:
+    bases: tuple[type, ...] = getattr(kind, "__mro__", ())
+    owner = next(base for base in bases if "value_from_datadict" in vars(base))
+    return owner.__module__.startswith("django.")
+
+
+def rendered(widget: Any, name: str, value: Any) -> dict[str, list[str]]:
+    """Return what a browser would send: what the widget's own HTML says once it shows the value."""
+    form = read_page(f'<form method="post">{widget.render(name, value)}</form>').form
+    return form.data if form else {}
+
+
+def _exact(widget: Any, value: Any) -> str | None:
+    # The widgets of the admin show no microseconds, though the fields behind them take them.
+    if isinstance(widget, forms.DateTimeInput | forms.TimeInput) and getattr(value, "microsecond", None):
+        return str(_local(value))
+    return None
+
+
+def _parts(widget: Any, name: str, value: Any) -> dict[str, list[str]]:
+    values = value if isinstance(value, list | tuple) else widget.decompress(value)
+    data: dict[str, list[str]] = {}
+    for part, suffix, item in zip(widget.widgets, widget.widgets_names, values, strict=False):
+        data |= posted(part, f"{name}{suffix}", item)
+    return data
+
+
+def _local(value: Any) -> Any:
+    if isinstance(value, datetime.datetime) and timezone.is_aware(value):
+        return timezone.localtime(value).replace(tzinfo=None)
+    return value
