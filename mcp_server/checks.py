@@ -1,6 +1,5 @@
 """Unsafe settings and tools a model could not use, found by `manage.py check`."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,11 +12,10 @@ from fastmcp.tools import Tool
 from mcp_server.catalog import all_tools
 from mcp_server.conf import setting
 from mcp_server.derive.prompt_settings import prompts_problems
+from tokens.models import TOOL_NAME, MCPToken
 from tokens.rates import rate_error
 
 MAX_DESCRIPTION = 750
-# The names every client takes.
-TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @register(Tags.security)
@@ -40,8 +38,6 @@ def check_allowed_tools(
     """Warn about tokens that name tools which no longer exist; runs where a database is checked."""
     if not databases:
         return []
-    from tokens.models import MCPToken
-
     # `migrate` checks the database before it makes the table.
     if MCPToken._meta.db_table not in connection.introspection.table_names():
         return []

@@ -1,7 +1,7 @@
 """Turns exceptions into sentences that help a model correct its call."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,11 +53,17 @@ def argument_errors_text(error: ValidationError, parameters: Mapping[str, Any]) 
     return " ".join(_argument_sentence(detail, parameters) for detail in details[:10])
 
 
+def unknown_arguments_text(names: Sequence[object], known: Iterable[str], of: str = "tool") -> str:
+    """Return one sentence that says which names are no arguments, and which there are."""
+    told = ", ".join(str(name)[:60] for name in names[:10])
+    are = "is not an argument" if len(names) == 1 else "are not arguments"
+    return f"{told} {are} of this {of}; its arguments are: {', '.join(known) or 'none'}."
+
+
 def _argument_sentence(detail: Any, parameters: Mapping[str, Any]) -> str:
     name = ".".join(str(part) for part in detail["loc"]) or "arguments"
     if detail["type"] in UNEXPECTED:
-        known = ", ".join(parameters.get("properties", {})) or "none"
-        return f"{name} is not an argument of this tool; its arguments are: {known}."
+        return unknown_arguments_text([name], parameters.get("properties", {}))
     if detail["type"] in MISSING:
         return f"{name} is required."
     return f"{name}: {detail['msg'].removesuffix('.')}."

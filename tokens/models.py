@@ -16,6 +16,7 @@ from tokens.conf import setting
 from tokens.rates import validate_rates
 from tokens.secret import Secret, digest_of, make_secret
 
+# What every client takes as the name of a tool or prompt.
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SUFFIX_CHARS = 8
 

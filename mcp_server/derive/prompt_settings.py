@@ -9,8 +9,8 @@ from django.template import TemplateDoesNotExist, TemplateSyntaxError
 from django.template.loader import get_template
 
 from mcp_server.derive.named_models import model_problem
+from tokens.models import TOOL_NAME
 
-NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 ARGUMENT = re.compile(r"[a-z][a-z0-9_]*")
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 PROMPT_KEYS = {"description", "title", "text", "template", "arguments", "permissions"}
@@ -39,7 +39,7 @@ def prompts_problems(chosen: Any) -> Iterator[str]:
 
 def entry_problems(name: Any, entry: Any) -> Iterator[str]:
     where = f"MCP_PROMPTS[{name!r}]"
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    if not isinstance(name, str) or not TOOL_NAME.fullmatch(name):
         yield f"{where}: a name has 1 to 64 of A-Z a-z 0-9 _ -."
     if not isinstance(entry, Mapping):
         yield f"{where}: give a dict."

@@ -15,6 +15,7 @@ from pydantic import PrivateAttr
 from mcp_server.conf import setting
 from mcp_server.derive.prompt_settings import PLACEHOLDER, arguments_of, entry_problems, is_required, prompts_problems
 from mcp_server.derive.registration import add_derived
+from mcp_server.errors import unknown_arguments_text
 from mcp_server.orm import in_database
 from mcp_server.permissions import requires
 
@@ -48,14 +49,14 @@ class SettingsPrompt(Prompt):
 def checked(specs: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield every argument with its value or default; raises PromptError with a sentence for what is wrong."""
     if unknown := [name for name in given if name not in specs]:
-        raise _refusal(f"{unknown[0][:60]} is no argument of this prompt; its arguments are: {', '.join(specs)}.")
+        raise refusal(unknown_arguments_text(unknown, specs, of="prompt"))
     for name, spec in specs.items():
         value = str(given.get(name) or spec.get("default", ""))
         if not value and is_required(spec):
-            raise _refusal(f"{name} is required.")
+            raise refusal(f"{name} is required.")
         choices = [str(choice) for choice in spec.get("choices", ())]
         if value and choices and value not in choices:
-            raise _refusal(f"{name}: Use one of: {', '.join(choices)}.")
+            raise refusal(f"{name}: Use one of: {', '.join(choices)}.")
         yield name, value
 
 
@@ -64,7 +65,7 @@ def _from_template(name: str, values: Mapping[str, str]) -> str:
     return str(get_template(name).render({key: SafeString(value) for key, value in values.items()}))
 
 
-def _refusal(text: str) -> PromptError:
+def refusal(text: str) -> PromptError:
     # FastMCP logs a traceback at this level; the caller's mistake deserves none in production.
     return PromptError(text, log_level=logging.DEBUG)
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from mcp_server.derive.admin.refusal import RefusalError
+from mcp_server.errors import unknown_arguments_text
 
 MAX_DEPTH = 64
 MAX_BITS = 1000
@@ -56,9 +57,8 @@ def term_of(term: str) -> str:
 
 def _problems(schema: Mapping[str, Any], given: Mapping[str, Any], also: Collection[str]) -> Iterator[str]:
     known = schema.get("properties", {})
-    for name in given.keys() - known.keys() - set(also):
-        allowed = ", ".join(known) or "none"
-        yield f"{str(name)[:60]} is not an argument of this tool; its arguments are: {allowed}."
+    if unknown := [name for name in given if name not in known and name not in also]:
+        yield unknown_arguments_text(unknown, known)
     for name in schema.get("required", ()):
         if name not in given:
             yield f"{name} is required."

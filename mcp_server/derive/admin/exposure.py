@@ -9,10 +9,11 @@ from functools import cached_property
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_permission_codename, get_user_model
 from django.db.models import Model
 
 from mcp_server.derive.secrecy import blind_fields, is_secret
+from mcp_server.permissions import requires
 
 # Who may do what, and who did: tools over these would let a caller widen their own rights or hide their traces.
 DEFAULT_EXCLUDE = ("auth", "admin", "sessions", "contenttypes", "tokens", "oauth2_provider")
@@ -67,6 +68,10 @@ class Exposed:
         """Tell whether the ModelAdmin decides about single rows and not about the model alone."""
         return overrides(type(self.model_admin), ModelAdmin, ROW_RULES)
 
+    def meta(self, *needs: str) -> dict[str, Any]:
+        """Return what clients can read of who may use a component: those with one of these permissions."""
+        return requires(*(permission_to(verb, self.model) for verb in needs), object_rule=self.has_row_rules)
+
     def tool_name(self, verb: str) -> str:
         return short_name(f"{verb}_{self.noun}")
 
@@ -84,6 +89,11 @@ class Exposed:
         chosen = getattr(self.model_admin, "mcp_fields", None)
         readonly = getattr(self.model_admin, "mcp_readonly", False)
         return readonly is not True and (chosen is None or name in chosen) and name not in (readonly or ())
+
+
+def permission_to(verb: str, model: Any) -> str:
+    """Return the name of Django's permission to view, add, change or delete rows of a model."""
+    return f"{model._meta.app_label}.{get_permission_codename(verb, model._meta)}"
 
 
 def overrides(own: Any, base: Any, names: Iterable[str]) -> bool:

@@ -1,13 +1,10 @@
 """A ready task for each action of an admin's lists: what it does, to which rows, and how the tools run it."""
 
-import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
 from fastmcp import FastMCP
-from fastmcp.exceptions import PromptError
 from fastmcp.prompts import Prompt, PromptArgument, PromptResult
 from fastmcp.server.dependencies import get_context
 from mcp_types import Completion
@@ -26,9 +23,10 @@ from mcp_server.derive.admin.rows import named
 from mcp_server.derive.admin.texts import best_effort
 from mcp_server.derive.completion import nothing
 from mcp_server.derive.masking import in_database_masked
+from mcp_server.derive.prompts import refusal
 from mcp_server.derive.registration import add_derived
 from mcp_server.derive.requests import Origin, current_origin
-from mcp_server.permissions import META_KEY
+from mcp_server.errors import unknown_arguments_text
 
 TASK = """\
 Run the action "{label}" ({action}) on {rows}.{does}
@@ -55,9 +53,7 @@ class ActionPrompt(Prompt):
         return self._exposed.tool_name("action")
 
     def get_meta(self) -> dict[str, Any]:
-        opts = self._exposed.model._meta
-        names = [f"{opts.app_label}.{get_permission_codename(verb, opts)}" for verb in self._needs]
-        return {META_KEY: {"permissions": names, "object_rule": self._exposed.has_row_rules}}
+        return self._exposed.meta(*self._needs)
 
     def visible_to(self, user: Any) -> bool:
         return self._allowed(for_lists(self._exposed, user))
@@ -71,8 +67,8 @@ class ActionPrompt(Prompt):
 
     async def render(self, arguments: dict[str, Any] | None = None) -> PromptResult:
         given = dict(arguments or {})
-        if unknown := given.keys() - {"rows", "details"}:
-            raise refusal(f"{', '.join(unknown)[:60]}: this prompt takes rows and details.")
+        if unknown := [name for name in given if name not in ("rows", "details")]:
+            raise refusal(unknown_arguments_text(unknown, ("rows", "details"), of="prompt"))
         user = await require_mcp_user(get_context())
         try:
             text = await in_database_masked(self.text, user, current_origin(), given)
@@ -141,10 +137,6 @@ def _told(bound: Bound, rows: list[Any]) -> str:
 def _help(bound: Bound, action: str) -> str:
     function = function_of(bound.admin.get_actions(bound.request)[action])
     return " ".join((function.__doc__ or "").partition("\n\n")[0].split())
-
-
-def refusal(text: str) -> PromptError:
-    return PromptError(text, log_level=logging.DEBUG)
 
 
 def register_action_prompts(mcp: FastMCP[Any], exposed: Iterable[Exposed]) -> list[str]:

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
-from django.contrib.auth import get_permission_codename
 from django.core.exceptions import NON_FIELD_ERRORS
 from fastmcp.exceptions import ToolError
 
+from mcp_server.derive.admin.exposure import permission_to
 from mcp_server.derive.admin.values import label_of
 
 
@@ -30,7 +30,7 @@ class FormRefusedError(Exception):
 def refused(bound: Any, row: Any, verb: str) -> str:
     """Return one sentence that names the row and whether a permission or a rule for this row stands in the way."""
     admin, opts = bound.admin, bound.opts
-    rule, needed = rule_of(type(admin)), f"{opts.app_label}.{get_permission_codename(verb, opts)}"
+    rule, needed = rule_of(type(admin)), permission_to(verb, bound.model)
     if row is None or not getattr(admin, f"has_{verb}_permission")(bound.request):
         held = bound.request.user.has_perm(needed)
         why = f"the admin forbids it for every row{rule}" if held else f"it needs {needed}."

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from django.contrib.auth import get_permission_codename
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db import connections, models, router
 from django.http import Http404
@@ -31,7 +30,6 @@ from mcp_server.derive.completion import nothing
 from mcp_server.derive.masking import in_database_masked
 from mcp_server.derive.registration import add_derived
 from mcp_server.derive.requests import Origin, current_origin, own_origin
-from mcp_server.permissions import META_KEY
 from mcp_server.subscriptions import rows_of, watch
 
 logger = logging.getLogger(__name__)
@@ -60,9 +58,7 @@ class RowTemplate(ResourceTemplate):
         return self._exposed.tool_name("get")
 
     def get_meta(self) -> dict[str, Any]:
-        opts = self._exposed.model._meta
-        names = [f"{opts.app_label}.{get_permission_codename('view', opts)}"]
-        return {META_KEY: {"permissions": names, "object_rule": self._exposed.has_row_rules}}
+        return self._exposed.meta("view")
 
     def visible_to(self, user: Any) -> bool:
         return may_look(for_lists(self._exposed, user))

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin as django_admin
-from django.contrib.auth import get_permission_codename, get_user_model
+from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from fastmcp import FastMCP
@@ -15,7 +15,7 @@ from pydantic import PrivateAttr
 from mcp_server.conf import setting
 from mcp_server.derive.admin.bound import Bound, for_lists, model_field
 from mcp_server.derive.admin.callers import caller_key, most_permitted_user, views
-from mcp_server.derive.admin.exposure import Exposed, short_name
+from mcp_server.derive.admin.exposure import Exposed, permission_to, short_name
 from mcp_server.derive.admin.listing import list_rows
 from mcp_server.derive.admin.texts import parameters, without_database
 from mcp_server.derive.admin.tools import READ, DerivedTool
@@ -23,7 +23,6 @@ from mcp_server.derive.named_models import model_problem
 from mcp_server.derive.registration import add_derived
 from mcp_server.derive.requests import Origin
 from mcp_server.derive.secrecy import is_secret
-from mcp_server.permissions import META_KEY
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +55,7 @@ class SearchTool(DerivedTool):
         return tool
 
     def meta_for_clients(self) -> Mapping[str, Any]:
-        opts = self._exposed.model._meta
-        names = [f"{opts.app_label}.{get_permission_codename('view', opts)}"]
-        return {META_KEY: {"permissions": names, "object_rule": self._exposed.has_row_rules}}
+        return self._exposed.meta("view")
 
     def visible_to(self, user: Any) -> bool:
         return self._allowed(for_lists(self._exposed, user))
@@ -130,8 +127,7 @@ class Undescribed(django_admin.ModelAdmin):  # type: ignore[type-arg]
 def _may_view(user: Any, field: Any) -> bool:
     if field is None or not field.related_model:
         return True
-    opts = field.related_model._meta
-    return bool(user.has_perm(f"{opts.app_label}.{get_permission_codename('view', opts)}"))
+    return bool(user.has_perm(permission_to("view", field.related_model)))
 
 
 def _plain(model: Any) -> dict[str, Any]:

@@ -12,14 +12,14 @@ from mcp_server.derive.drf.operations import BODY, Argument, Operation
 from mcp_server.derive.drf.schemas import is_file
 from mcp_server.derive.files import uploaded
 from mcp_server.derive.requests import JSON, Call
+from mcp_server.errors import unknown_arguments_text
 
 
 def check_names(operation: Operation, arguments: Mapping[str, Any]) -> None:
     """Refuse unknown arguments by name, and a missing part of the address; the view says the rest."""
     known = operation.arguments
     if unknown := [name for name in arguments if name not in known]:
-        names = ", ".join(known) or "none"
-        raise BadRequest(f"{', '.join(unknown)}: not an argument of this tool; its arguments are: {names}.")
+        raise BadRequest(unknown_arguments_text(unknown, known))
     for name, argument in known.items():
         if argument.place == "path" and argument.required and arguments.get(name) in (None, ""):
             raise BadRequest(f"{name} is required.")

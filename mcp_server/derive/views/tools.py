@@ -25,6 +25,7 @@ from mcp_server.derive.views.answers import page_answer, submit_answer
 from mcp_server.derive.views.forms import filled_in, form_of, required_of, schema_of
 from mcp_server.derive.views.routes import Route
 from mcp_server.derive.views.rules import Rules, rules_of, view_class_of
+from mcp_server.errors import unknown_arguments_text
 from mcp_server.orm import in_database
 from mcp_server.permissions import META_KEY, READ_ONLY, is_read_only, required_permissions
 
@@ -60,8 +61,7 @@ class PageTool(Tool):
         user = await require_mcp_user(get_context())
         known = self.parameters["properties"]
         if unknown := [name for name in arguments if name not in known]:
-            told = ", ".join(known) or "none"
-            raise BadRequest(f"{', '.join(unknown)}: not an argument of this tool; its arguments are: {told}.")
+            raise BadRequest(unknown_arguments_text(unknown, known))
         return await in_database(self.answer, user, current_origin(), arguments)
 
     def answer(self, user: AbstractBaseUser, origin: Origin, arguments: Mapping[str, Any]) -> ToolResult:

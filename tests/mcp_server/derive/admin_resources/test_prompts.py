@@ -65,7 +65,7 @@ def test_without_rows_the_prompt_asks_for_them(boss: Person) -> None:
         ({"rows": "SKU9999"}, "rows: You see no product"),
         ({"rows": "SKU0043, SKU9999"}, "rows: You see no product"),
         ({"rows": ",".join(map(str, range(101)))}, "at most 100 rows"),
-        ({"row": "SKU0043"}, "this prompt takes rows and details"),
+        ({"row": "SKU0043"}, "row is not an argument of this prompt; its arguments are: rows, details."),
         ({"rows": "\x00"}, "You see no product"),
     ],
 )

@@ -121,7 +121,7 @@ def test_read_only_fields_are_no_arguments_and_write_only_ones_no_answer(ada):
     made = ada.call("gadget_create", name="Lamp", secret="abc")
     assert "secret" not in made.structured_content
     assert Gadget.objects.get(pk=made.structured_content["id"]).secret == "abc"
-    assert "views: not an argument" in text_of(ada.call("gadget_create", name="Lamp", views=3))
+    assert "views is not an argument" in text_of(ada.call("gadget_create", name="Lamp", views=3))
 
 
 def test_a_method_without_a_type_hint_may_answer_anything(ada):

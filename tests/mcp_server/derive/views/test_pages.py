@@ -95,7 +95,7 @@ def test_parts_of_the_address_are_converted_and_checked(boss):
     assert text_of(boss.call("submit_ring", times=2, key=str(key))) == "rest: This is required."
     assert text_of(boss.call("read_year", year="26")) == "year: nothing has an address like this."
     assert text_of(boss.call("read_year", year="2026")) == "# 2026\n- 0 labels"
-    assert "pg: not an argument" in text_of(boss.call("read_year", year="2026", pg=1))
+    assert "pg is not an argument" in text_of(boss.call("read_year", year="2026", pg=1))
 
 
 def test_an_asynchronous_view_knows_the_caller(boss):
