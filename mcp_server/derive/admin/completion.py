@@ -9,8 +9,8 @@ from mcp_types import Completion
 
 from mcp_server.derive.admin.bound import Bound, for_lists
 from mcp_server.derive.admin.exposure import Exposed
-from mcp_server.derive.admin.lookup import MAX_LABELS, find
-from mcp_server.derive.admin.reading import autocomplete, foreign_keys
+from mcp_server.derive.admin.lookup import find
+from mcp_server.derive.admin.reading import autocomplete, by_label, foreign_keys, searched
 from mcp_server.derive.admin.rows import named
 from mcp_server.derive.completion import MAX_VALUES, REFUSALS, nothing, told
 from mcp_server.derive.requests import own_origin
@@ -80,13 +80,8 @@ def _exactly(bound: Bound, typed: str) -> list[Any]:
 
 
 def _searched(bound: Bound, typed: str) -> list[Any]:
-    own, request = bound.admin, bound.request
-    rows = own.get_queryset(request)
-    rows = rows if rows.ordered else rows.order_by("pk")
-    if typed and own.get_search_fields(request):
-        rows, duplicates = own.get_search_results(request, rows, typed)
-        rows = rows.distinct() if duplicates else rows
-    elif typed:
-        # Nobody said what these are searched by: by their labels then, as far as can be looked through.
-        return [row for row in rows[:MAX_LABELS] if typed.lower() in str(row).lower()]
-    return list(rows[: MAX_VALUES + 1])
+    rows = bound.admin.get_queryset(bound.request)
+    # Where nobody said what is searched, labels are.
+    has_search = bool(bound.admin.get_search_fields(bound.request))
+    found = searched(bound, rows, typed) if has_search else by_label(rows, typed)
+    return list(found[: MAX_VALUES + 1])

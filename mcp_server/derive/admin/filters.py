@@ -38,7 +38,7 @@ LOOKUPS = ("gte", "lte", "gt", "lt", "isnull", "contains", "icontains", "startsw
 def field_filters(bound: Bound) -> dict[str, Any]:
     """Return the fields a caller may filter by: those of list_filter, of date_hierarchy and the visible ones."""
     admin, request = bound.admin, bound.request
-    paths = [_path_of(item) for item in admin.get_list_filter(request)]
+    paths = [path_of(item) for item in admin.get_list_filter(request)]
     paths += [admin.date_hierarchy, *bound.columns(), *bound.declared()]
     found = {}
     for path in dict.fromkeys(path for path in paths if path):
@@ -175,6 +175,7 @@ def _moment(value: Any) -> datetime.datetime:
     return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
 
 
-def _path_of(item: Any) -> str | None:
+def path_of(item: Any) -> str | None:
+    """Return the field that an entry of list_filter is about; None for a filter class, which knows itself."""
     item = item[0] if isinstance(item, list | tuple) else item
-    return item if isinstance(item, str) else getattr(item, "name", None) if not isinstance(item, type) else None
+    return None if isinstance(item, type) else str(getattr(item, "name", item))

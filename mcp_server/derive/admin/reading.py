@@ -19,7 +19,7 @@ from mcp_server.derive.admin.listing import page_of
 from mcp_server.derive.admin.lookup import MAX_LABELS, find_row, handed
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
-from mcp_server.derive.admin.rows import identity, is_new, listed, named, rights
+from mcp_server.derive.admin.rows import identity, in_order, is_new, listed, named, rights
 from mcp_server.derive.admin.schema import form_fields
 from mcp_server.derive.admin.values import label_of, plain, read, text_of
 
@@ -123,7 +123,7 @@ def _related(bound: Bound, row: Any, name: str, field: Any) -> tuple[Bound, Any]
     other = Bound(bound.exposed.peers[field.related_model], bound.user, bound.origin)
     keys = getattr(row, name).order_by().values("pk")
     rows = other.admin.get_queryset(other.request).filter(pk__in=keys)
-    return other, rows if rows.ordered else rows.order_by("pk")
+    return other, in_order(rows)
 
 
 def history(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def autocomplete(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     term, (offset, limit) = term_of(arguments.get("search", "")), page_of(arguments)
     field = arguments.get("field")
     if field is None:
-        other, rows = bound, _searched(bound, bound.admin.get_queryset(bound.request), term)
+        other, rows = bound, searched(bound, bound.admin.get_queryset(bound.request), term)
     else:
         other, rows = _choices(bound, field, term)
     found = list(rows[offset : offset + limit + 1])
@@ -190,12 +190,12 @@ def autocomplete(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return answer | ({"next_offset": offset + limit} if len(found) > limit else {})
 
 
-def _searched(bound: Bound, rows: Any, term: str) -> Any:
+def searched(bound: Bound, rows: Any, term: str) -> Any:
+    """Return what the admin's own search finds; raises RefusalError where nobody said what is searched."""
     if term and not bound.admin.get_search_fields(bound.request):
         raise RefusalError(f"search: {bound.opts.verbose_name_plural} cannot be searched. Leave it out.")
     rows, duplicates = bound.admin.get_search_results(bound.request, rows, term)
-    rows = rows.distinct() if duplicates else rows
-    return rows if rows.ordered else rows.order_by("pk")
+    return in_order(rows.distinct() if duplicates else rows)
 
 
 def _choices(bound: Bound, name: str, term: str) -> tuple[Bound | None, Any]:
@@ -208,13 +208,13 @@ def _choices(bound: Bound, name: str, term: str) -> tuple[Bound | None, Any]:
     other = bound.other(field.related_model)
     if other is None:
         # No page of their own shows these rows: the form offers what it offers, by their labels.
-        return None, _by_label(_form_choices(bound, name), term)
+        return None, by_label(_form_choices(bound, name), term)
     _ask_as_the_view(other.request, field, term)
     rows = other.admin.get_queryset(other.request).complex_filter(field.get_limit_choices_to())
     rows = _offered(bound, name, rows)
     if not other.admin.get_search_fields(other.request):
         return other, _by_text(other, rows, term)
-    return other, _searched(other, rows, term)
+    return other, searched(other, rows, term)
 
 
 def _offered(bound: Bound, name: str, rows: Any) -> Any:
@@ -254,14 +254,14 @@ def _by_text(other: Bound, rows: Any, term: str) -> Any:
     """Narrow rows nobody declared a search for: by the unique texts that the caller sees of them."""
     texts = [name for name in other.unique_fields() if isinstance(model_field(other.model, name), CharField)]
     if not term or not texts:
-        return _by_label(rows, term)
+        return by_label(rows, term)
     query = reduce(or_, [Q(**{f"{name}__icontains": term}) for name in texts])
-    return (rows if rows.ordered else rows.order_by("pk")).filter(query)
+    return in_order(rows).filter(query)
 
 
-def _by_label(rows: Any, term: str) -> Any:
+def by_label(rows: Any, term: str) -> Any:
     """Narrow rows by what they are called, as far as they can be looked through."""
-    rows = rows if rows.ordered else rows.order_by("pk")
+    rows = in_order(rows)
     return [row for row in rows[:MAX_LABELS] if term.lower() in label_of(row).lower()] if term else rows
 
 

@@ -102,5 +102,10 @@ def rights(bound: Bound, row: Any) -> dict[str, bool]:
     }
 
 
+def in_order(rows: Any) -> Any:
+    """Return a queryset in an order of its own, else by key: pages of rows without an order would overlap."""
+    return rows if rows.ordered else rows.order_by("pk")
+
+
 def cut(value: Any) -> Any:
     return f"{value[:MAX_TEXT]}…" if isinstance(value, str) and len(value) > MAX_TEXT else value

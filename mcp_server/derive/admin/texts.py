@@ -9,12 +9,11 @@ from django.db import connections
 
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.bulk import OPERATIONS, operations
-from mcp_server.derive.admin.filters import field_filters
+from mcp_server.derive.admin.filters import field_filters, path_of
 from mcp_server.derive.admin.listing import MAX_ROWS, sortable
 from mcp_server.derive.admin.reading import relations
 from mcp_server.derive.admin.schema import change_schema, values_schema
 from mcp_server.derive.admin.sidebar import choices_of, may_use, own_filters, parameters_of, spec_of
-from mcp_server.derive.admin.values import name_of
 from mcp_server.derive.choices import selectable
 
 logger = logging.getLogger(__name__)
@@ -116,16 +115,12 @@ def _filters(bound: Bound) -> dict[str, Any]:
     for item in own_filters(bound.admin.get_list_filter(bound.request)):
         with best_effort():
             found |= _lookups(bound, spec_of(bound, item))
-    declared = {name_of(item[0] if isinstance(item, list | tuple) else item) for item in _listed(bound)}
+    declared = {path_of(item) for item in bound.admin.get_list_filter(bound.request)}
     for name, field in field_filters(bound).items():
         if name in declared or name == bound.admin.date_hierarchy:
             choices = selectable(getattr(field, "flatchoices", None) or ())
             found[name] = {"enum": [key for key, _ in choices]} if 0 < len(choices) <= 12 else {}
     return found
-
-
-def _listed(bound: Bound) -> Any:
-    return [item for item in bound.admin.get_list_filter(bound.request) if not isinstance(item, type)]
 
 
 def _lookups(bound: Bound, spec: Any) -> dict[str, Any]:
