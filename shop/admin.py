@@ -203,6 +203,8 @@ class OrderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def save_formset(self, request: Any, form: Any, formset: Any, change: bool) -> None:
         # Fills the lists the log is written from; the service writes the lines, their prices and the stock.
         formset.save(commit=False)
+        if not formset.has_changed():
+            return
         order = form.instance
         services.set_order_quantities(user=request.user, order=order, quantities=formset.quantities())
         lines = {line.product_id: line for line in order.lines.all()}

@@ -96,7 +96,8 @@ class OrderLineFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
             return
         with transaction.atomic():
             self._check_open()
-            self._check_stock()
+            if self.has_changed():
+                self._check_stock()
 
     def quantities(self) -> dict[str, int]:
         """Return what was changed: the quantity of each SKU, 0 for a line to be deleted."""
