@@ -8,13 +8,13 @@ from django.apps import apps
 from django.utils.module_loading import autodiscover_modules
 from fastmcp import FastMCP
 
+from mcp_server.audit_log import audit_log
 from mcp_server.auth import DjangoTokenVerifier
 from mcp_server.broker import changes_of_other_processes
 from mcp_server.conf import setting
 from mcp_server.derive.completion import register_completion
 from mcp_server.derive.prompts import register_settings_prompts
 from mcp_server.middleware import message_middleware
-from mcp_server.middleware.audit import audit_log
 from mcp_server.orm import database_threads
 from mcp_server.subscriptions import Subscriptions
 from tokens.conf import server_name

@@ -102,6 +102,13 @@ def save_tool_calls(rows: Sequence[ToolCall]) -> None:
         ToolCall.objects.bulk_create(rows)
 
 
+def amend_tool_call(row: ToolCall, *, status: str, error: str) -> None:
+    """Say in a row, stored or still waiting, that the call ended otherwise than it seemed."""
+    row.status, row.error = status, redact_text(error)
+    if row.pk:
+        row.save(update_fields=["status", "error"])
+
+
 def _unlink_deleted(rows: Iterable[ToolCall]) -> None:
     users = _existing(get_user_model(), {row.user_id for row in rows})
     tokens = _existing(MCPToken, {row.token_id for row in rows})

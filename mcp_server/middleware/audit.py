@@ -1,31 +1,31 @@
 """Stores one audit row for every call of a tool."""
 
-import asyncio
 import logging
+import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any, ParamSpec, Protocol, TypeVar, runtime_checkable
 
-from django.db import DataError
-from django.db import Error as DatabaseError
 from fastmcp import Context
 from fastmcp.exceptions import NotFoundError
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
-from fastmcp.tools import Tool
 from mcp_types import CLIENT_INFO_META_KEY, CallToolRequestParams
 
-from mcp_server.conf import setting
+from mcp_server.audit_log import audit_log
 from mcp_server.context import called_tool, get_mcp_token, get_mcp_user, http_request
 from mcp_server.middleware.errors import correlation_id
 from mcp_server.orm import in_database
 from mcp_server.permissions import PassesOn, is_read_only
-from tokens.audit import build_tool_call, save_tool_calls
+from tokens.audit import amend_tool_call, build_tool_call
 from tokens.models import ToolCall
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
-BATCH = 500
+WENT_AWAY = "The caller went away."
 
 
 @runtime_checkable
@@ -35,81 +35,98 @@ class KnowsSecrets(Protocol):
     def for_audit(self, arguments: Mapping[str, Any]) -> Any: ...
 
 
-class AuditLog:
-    """Rows that wait to be stored together, off the path of the calls they describe; none is dropped."""
+class AuditedCall:
+    """One call; the tool on its own visit to the database, or else the middleware, takes it and stores its row."""
 
-    def __init__(self) -> None:
-        self._rows: list[ToolCall] = []
-        # One for each server that runs in this process.
-        self._writers: set[asyncio.Task[None]] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+    def __init__(self, context: Context, message: CallToolRequestParams) -> None:
+        self.context, self.message = context, message
+        self.start = time.perf_counter()
+        self.row: ToolCall | None = None
+        self._taken = threading.Lock()
 
-    async def finish(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do this to its end, even when whoever waits for it is cancelled or the server stops meanwhile."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        await asyncio.shield(task)
+    def take(self) -> bool:
+        return self._taken.acquire(blocking=False)
 
-    async def store(self, row: ToolCall, *, now: bool) -> None:
-        """Store the row before returning, or with the next batch while the writer runs."""
-        self._rows.append(row)
-        if now or not self._writers or len(self._rows) >= BATCH:
-            await self.flush()
+    async def is_write(self) -> bool:
+        tool = await called_tool(self.context, self.message.name)
+        return tool is not None and not is_read_only(tool)
 
-    async def flush(self) -> None:
-        """Store what waits; while the database is away it waits for the next time."""
-        rows, self._rows = self._rows, []
-        if not rows:
-            return
+    async def facts(self) -> dict[str, Any]:
+        """Return what the row says whatever comes of the call."""
+        return {
+            "user": await get_mcp_user(self.context),
+            "token": await get_mcp_token(self.context),
+            "tool": self.message.name,
+            "arguments": await self._arguments(),
+            "correlation_id": correlation_id.get(),
+            "remote_address": _remote_address(),
+            **_client_of(self.context),
+        }
+
+    def build(self, facts: Mapping[str, Any], status: ToolCall.Status, error: str = "") -> ToolCall:
+        milliseconds = (time.perf_counter() - self.start) * 1000
+        return build_tool_call(**facts, status=status, error=error, duration_ms=milliseconds)
+
+    async def _arguments(self) -> Any:
+        tool, arguments = await called_tool(self.context, self.message.name), self.message.arguments or {}
+        if isinstance(tool, PassesOn):
+            # The call it passes on has a row of its own, kept by the rules of the tool that is called.
+            return {name: value for name, value in arguments.items() if name != "arguments"}
+        return tool.for_audit(arguments) if isinstance(tool, KnowsSecrets) else arguments
+
+    def store_here(self, facts: Mapping[str, Any]) -> None:
+        """Store the row of a call that did its work, on the database thread it did it on."""
         try:
-            await in_database(_save, rows)
-        except DatabaseError as error:
-            self._rows = rows + self._rows
-            logger.warning("%d audit rows wait for the database (%s)", len(self._rows), type(error).__name__)
+            self.row = self.build(facts, ToolCall.Status.OK)
+            audit_log.store_here([self.row])
+        except Exception:
+            self.not_stored()
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Write batches while the server runs, and what is left when it stops."""
-        writer = asyncio.create_task(self._write_batches())
-        self._writers.add(writer)
+    async def end(self, status: ToolCall.Status, error: str) -> None:
+        """Store the row, or say in the one that is stored how the call ended."""
         try:
-            yield
-        finally:
-            self._writers.discard(writer)
-            writer.cancel()
-            with suppress(asyncio.CancelledError):
-                await writer
-            while self._tasks:
-                await asyncio.wait(self._tasks)
-            await self.flush()
+            if self.take():
+                await audit_log.store(self.build(await self.facts(), status, error), now=await self.is_write())
+            elif self.row is not None and status != self.row.status and error != WENT_AWAY:
+                await in_database(amend_tool_call, self.row, status=status, error=error)
+        except Exception:
+            self.not_stored()
 
-    async def _write_batches(self) -> None:
-        while True:
-            await asyncio.sleep(setting("MCP_AUDIT_FLUSH_SECONDS"))
-            await self.finish(self.flush())
+    def not_stored(self) -> None:
+        # The call has happened: its answer must not turn into an error that invites to repeat it.
+        logger.exception("The audit row of call %s could not be stored", correlation_id.get())
 
 
-def _save(rows: list[ToolCall]) -> None:
-    try:
-        save_tool_calls(rows)
-    except DataError:
-        # One row no database takes must not hold up the others for ever.
-        for row in rows:
-            try:
-                save_tool_calls([row])
-            except DataError:
-                logger.exception("The audit row of call %s could not be stored", row.correlation_id)
+_call: ContextVar[AuditedCall | None] = ContextVar("mcp_audited_call", default=None)
 
 
-audit_log = AuditLog()
+async def audited(work: Callable[P, R]) -> Callable[P, R]:
+    """Return all the synchronous work of a tool so that it also stores its audit row, if the tool writes.
+
+    Another visit to the database for the row alone costs more than the row.
+    """
+    call = _call.get()
+    if call is None or not await call.is_write():
+        return work
+    facts = await call.facts()
+
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        result = work(*args, **kwargs)
+        if not getattr(result, "is_error", False) and call.take():
+            call.store_here(facts)
+        return result
+
+    return run
 
 
 class AuditMiddleware(Middleware):
     async def on_call_tool(
         self, context: MiddlewareContext[CallToolRequestParams], call_next: CallNext[Any, Any]
     ) -> Any:
-        start, status, error = time.perf_counter(), ToolCall.Status.ERROR, "The caller went away."
+        if context.fastmcp_context is None:
+            return await call_next(context)
+        call = AuditedCall(context.fastmcp_context, context.message)
+        before, status, error = _call.set(call), ToolCall.Status.ERROR, WENT_AWAY
         try:
             result = await call_next(context)
             failed = getattr(result, "is_error", False)
@@ -123,39 +140,8 @@ class AuditMiddleware(Middleware):
         else:
             return result
         finally:
-            seconds = time.perf_counter() - start
-            await audit_log.finish(_store(context, status=status, error=error, duration_ms=seconds * 1000))
-
-
-async def _store(context: MiddlewareContext[CallToolRequestParams], **outcome: Any) -> None:
-    if context.fastmcp_context is None:
-        return
-    try:
-        tool = await called_tool(context.fastmcp_context, context.message.name)
-        row = await _row(context.fastmcp_context, context.message, tool, outcome)
-        await audit_log.store(row, now=tool is not None and not is_read_only(tool))
-    except Exception:
-        # The call has happened: its answer must not turn into an error that invites to repeat it.
-        logger.exception("The audit row of call %s could not be stored", correlation_id.get())
-
-
-async def _row(ctx: Context, message: CallToolRequestParams, tool: Tool | None, outcome: dict[str, Any]) -> ToolCall:
-    arguments = message.arguments or {}
-    if isinstance(tool, PassesOn):
-        # The call it passes on has a row of its own, kept by the rules of the tool that is called.
-        arguments = {name: value for name, value in arguments.items() if name != "arguments"}
-    elif isinstance(tool, KnowsSecrets):
-        arguments = tool.for_audit(arguments)
-    return build_tool_call(
-        user=await get_mcp_user(ctx),
-        token=await get_mcp_token(ctx),
-        tool=message.name,
-        arguments=arguments,
-        correlation_id=correlation_id.get(),
-        remote_address=_remote_address(),
-        **_client_of(ctx),
-        **outcome,
-    )
+            _call.reset(before)
+            await audit_log.finish(call.end(status, error))
 
 
 def _client_of(ctx: Context) -> dict[str, str]:

@@ -12,8 +12,8 @@ from fastmcp import FastMCP
 from starlette.applications import Starlette
 
 from mcp_server.asgi import build_app
+from mcp_server.audit_log import audit_log
 from mcp_server.auth import principals
-from mcp_server.middleware.audit import audit_log
 from mcp_server.orm import database_threads
 from tests.mcp_server.world import ADD, VIEW, make_server
 from tests.tokens.people import make_token, make_user

@@ -12,7 +12,7 @@ from pytest_django import Settings
 from starlette.applications import Starlette
 
 from mcp_server.asgi import build_app
-from mcp_server.middleware.audit import audit_log
+from mcp_server.audit_log import audit_log
 from tests.mcp_server.clients import HTTP_TRANSPORTS, http, mcp_client, running
 from tests.mcp_server.conftest import database_outage
 from tests.mcp_server.wire import ERAS, MODERN, call, post
@@ -23,7 +23,7 @@ from tokens.models import MCPToken, ToolCall
 @pytest.fixture(autouse=True)
 def no_rows_left() -> Any:
     yield
-    assert audit_log._rows == []
+    assert not audit_log._rows
 
 
 async def rows(**filters: Any) -> list[ToolCall]:

@@ -28,6 +28,7 @@ from mcp_server.derive.registration import add_derived
 from mcp_server.derive.requests import Origin, current_origin
 from mcp_server.derive.secrecy import secret_names, without_values_of
 from mcp_server.errors import expected_errors
+from mcp_server.middleware.audit import audited
 from mcp_server.permissions import META_KEY, AsksItself, UnseenError
 
 logger = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class DerivedTool(AsksItself, Tool):
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         user = await require_mcp_user(get_context())
         with expected_errors():
-            answer = await in_database_masked(self.call, user, current_origin(), arguments)
+            answer = await in_database_masked(await audited(self.call), user, current_origin(), arguments)
         if isinstance(answer, ToolResult):
             return answer
         # One line without spaces: the text is what most clients hand to the model.

@@ -244,9 +244,11 @@ class Write:
 
     def said(self) -> dict[str, Any]:
         """Return what the admin's hooks told the user, without its own sentence about the saved row."""
+        if not (said := self.bound.request.messages()):
+            return {}
         name, label = self.bound.opts.verbose_name, label_of(self.saved)
         own = {text_of(format_html(gettext(text), name=name, obj=label)) for text in OWN_SENTENCES}
-        told = [text for text in self.bound.request.messages() if text not in own]
+        told = [text for text in said if text not in own]
         return {"messages": told} if told else {}
 
     def _check_taken(self) -> None:

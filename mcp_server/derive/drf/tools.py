@@ -23,6 +23,7 @@ from mcp_server.derive.drf.encoding import encode
 from mcp_server.derive.drf.operations import Operation
 from mcp_server.derive.limited import lets_in
 from mcp_server.derive.requests import Call, Origin, build_request, close, current_origin, own_origin, send
+from mcp_server.middleware.audit import audited
 from mcp_server.orm import in_database
 from mcp_server.permissions import META_KEY, READ_ONLY
 
@@ -69,7 +70,7 @@ class ApiTool(Tool):
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         user = await require_mcp_user(get_context())
-        return await in_database(self._call, user, current_origin(), arguments)
+        return await in_database(await audited(self._call), user, current_origin(), arguments)
 
     def _call(self, user: AbstractBaseUser, origin: Origin, arguments: Mapping[str, Any]) -> ToolResult:
         call = encode(self.operation, arguments)

@@ -26,6 +26,7 @@ from mcp_server.derive.views.forms import filled_in, form_of, required_of, schem
 from mcp_server.derive.views.routes import Route
 from mcp_server.derive.views.rules import Rules, rules_of, view_class_of
 from mcp_server.errors import unknown_arguments_text
+from mcp_server.middleware.audit import audited
 from mcp_server.orm import in_database
 from mcp_server.permissions import META_KEY, READ_ONLY, is_read_only, required_permissions
 
@@ -62,7 +63,7 @@ class PageTool(Tool):
         known = self.parameters["properties"]
         if unknown := [name for name in arguments if name not in known]:
             raise BadRequest(unknown_arguments_text(unknown, known))
-        return await in_database(self.answer, user, current_origin(), arguments)
+        return await in_database(await audited(self.answer), user, current_origin(), arguments)
 
     def answer(self, user: AbstractBaseUser, origin: Origin, arguments: Mapping[str, Any]) -> ToolResult:
         raise NotImplementedError
