@@ -9,7 +9,7 @@ from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import flatten, flatten_fieldsets, get_fields_from_path
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import FieldDoesNotExist
-from django.db import router
+from django.db import connections, router
 from django.db.models import JSONField
 from django.utils.functional import cached_property
 
@@ -70,7 +70,8 @@ class Bound:
 
     def database(self) -> str:
         """Return the database that rows are written to: the router's, or the one a ModelAdmin chose by using()."""
-        chosen: str | None = self.admin.get_queryset(self.request)._db
+        one_alone = len(list(connections)) == 1
+        chosen: str | None = None if one_alone else self.admin.get_queryset(self.request)._db
         return chosen or router.db_for_write(self.model)
 
     def may_view(self, model: Any) -> bool:

@@ -49,8 +49,7 @@ def databases_of(bound: Bound) -> list[str]:
     """Return the databases of the model and of the log."""
     from django.contrib.admin.models import LogEntry
 
-    own = bound.database() if len(list(connections)) > 1 else router.db_for_write(bound.model)
-    return sorted({own, router.db_for_write(LogEntry)})
+    return sorted({bound.database(), router.db_for_write(LogEntry)})
 
 
 @contextmanager
