@@ -23,12 +23,18 @@ MAX_ROWS = 100
 # Written at almost every request, or by the server itself, and never shown as a resource.
 IGNORED_APPS = {"sessions", "contenttypes", "tokens", "migrations", "admin"}
 
+# How the ORM begins a write.
 WRITE = re.compile(
     r"\s*(INSERT\s+(?:OR\s+\w+\s+)?INTO|REPLACE\s+INTO|UPDATE|DELETE\s+FROM)\s+[\"`]?([\w.]+)", re.IGNORECASE
 )
 BY_KEY = re.compile(
     r"\sWHERE\s+[\"`]?(\w+)[\"`]?\.[\"`]?(\w+)[\"`]?\s*(?:=\s*%s|IN\s*\((%s(?:,\s*%s)*)\))\s*$", re.IGNORECASE
 )
+# An INSERT that changes what is there.
+UPSERT = re.compile(r"^\s*INSERT\s+OR\s+REPLACE\b|\bON\s+(?:CONFLICT|DUPLICATE\s+KEY)\b.*\bUPDATE\b", re.I | re.S)
+# What the ORM sends besides writes; none of it is looked into, unless a second statement may follow.
+NO_WRITE = re.compile(r"\s*(?:SELECT|SAVEPOINT|RELEASE|ROLLBACK|PRAGMA|BEGIN|SET|EXPLAIN)\b[^;]*;?\s*\Z", re.IGNORECASE)
+ANY_WRITE = re.compile(r"\b(?:INSERT|REPLACE|UPDATE|DELETE|MERGE|TRUNCATE)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -72,8 +78,8 @@ def _watch(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 def _wrap(execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
     result = execute(sql, params, many, context)
     shared = setting("MCP_BROKER") == "postgres"
-    if (shared or _receivers) and isinstance(sql, str) and (found := WRITE.match(sql)):
-        for change in changes_of(found[1].upper(), found[2], sql, params, many):
+    if (shared or _receivers) and isinstance(sql, str):
+        for change in changes_of(sql, params, many):
             _tell(context["connection"], change, shared)
     return result
 
@@ -88,18 +94,28 @@ def _tell(connection: BaseDatabaseWrapper, change: Change, shared: bool) -> None
     connection.on_commit(lambda: announce(change))
 
 
-def changes_of(verb: str, table: str, sql: str, params: Any, many: bool) -> list[Change]:
-    """Return what a writing statement changes, in terms of the tables of models."""
-    owners = _owners().get(table)
-    if owners is None:
+def changes_of(sql: str, params: Any, many: bool) -> list[Change]:
+    """Return what a statement changes, in terms of the tables of models."""
+    found, owners = WRITE.match(sql), _owners()
+    if found and found[2] in owners:
+        return _changes_in(found[2], _rows_of(found, sql, params, many))
+    if (found and found[2] in _ignored()) or NO_WRITE.match(sql) or not ANY_WRITE.search(sql):
         return []
-    if owners:
-        # A table between two models: rows of both read differently now.
-        return [Change(owner) for owner in owners]
-    if verb.startswith("INSERT"):
+    # Written by hand, with comments, schemas or several parts: any row of any table it names.
+    named = set(re.findall(r"\w+", sql)) & owners.keys()
+    return [change for table in sorted(named) for change in _changes_in(table, None)]
+
+
+def _changes_in(table: str, rows: tuple[str, ...] | None) -> list[Change]:
+    # A table between two models: rows of both read differently now.
+    return [Change(owner) for owner in _owners()[table]] or [Change(table, rows)]
+
+
+def _rows_of(found: re.Match[str], sql: str, params: Any, many: bool) -> tuple[str, ...] | None:
+    if found[1].upper().startswith("INSERT"):
         # What existed reads the same; only lists differ.
-        return [Change(table, ())]
-    return [Change(table, None if many else _keys(table, sql, params))]
+        return None if UPSERT.search(sql) else ()
+    return None if many else _keys(found[2], sql, params)
 
 
 def _keys(table: str, sql: str, params: Any) -> tuple[str, ...] | None:
@@ -121,6 +137,12 @@ def _owners() -> dict[str, tuple[str, ...]]:
         owners = [owner._meta.db_table for owner in between] if model._meta.auto_created else []
         tables[model._meta.db_table] = tuple(dict.fromkeys(owners))
     return tables
+
+
+@cache
+def _ignored() -> set[str]:
+    found = apps.get_models(include_auto_created=True)
+    return {model._meta.db_table for model in found if model._meta.app_label in IGNORED_APPS} | {"django_migrations"}
 
 
 @cache

@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.db import connection
 from django.db.backends.signals import connection_created
 from django.db.models import F
 from django.test import Client as Browser
@@ -119,6 +120,42 @@ async def test_a_listening_client_hears_of_its_row(app: Starlette, boss: User, c
     uri = await sync_to_async(uri_of)("SKU0043")
     async with listening(app, boss, uri) as (client, subscription):
         assert subscription.honored.resource_subscriptions == [uri]
+        await change(client)
+        assert await told(subscription) == uri
+
+
+async def upsert(client: Client[Any]) -> None:
+    category = await Category.objects.aget()
+    again = Category(pk=category.pk, name="Tables", slug=category.slug)
+    await Category.objects.abulk_create([again], update_conflicts=True, unique_fields=["slug"], update_fields=["name"])
+
+
+def statement(sql: str) -> Change:
+    def run() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+
+    async def change(client: Client[Any]) -> None:
+        await sync_to_async(run)()
+
+    return change
+
+
+STATEMENTS = [
+    "/* by hand */ UPDATE shop_category SET name = 'Tables'",
+    "-- by hand\nUPDATE shop_category SET name = 'Tables'",
+    "WITH chosen AS (SELECT id FROM shop_category) "
+    "UPDATE shop_category SET name = 'Tables' WHERE id IN (SELECT id FROM chosen)",
+    "INSERT INTO shop_category (name, slug, description) VALUES ('Tables', 'desks', '') "
+    "ON CONFLICT (slug) DO UPDATE SET name = 'Tables'",
+]
+
+
+@pytest.mark.parametrize("change", [upsert, *map(statement, STATEMENTS)])
+async def test_a_row_is_watched_however_its_statement_is_written(app: Starlette, boss: User, change: Change) -> None:
+    category = await Category.objects.aget()
+    uri = f"django://shop.category/{category.pk}"
+    async with listening(app, boss, uri) as (client, subscription):
         await change(client)
         assert await told(subscription) == uri
 
