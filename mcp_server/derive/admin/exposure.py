@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -102,9 +102,17 @@ def overrides(own: Any, base: Any, names: Iterable[str]) -> bool:
 
 
 def find_exposed(
-    site: Any, *, direct: bool, include: Iterable[Any] | None, exclude: Iterable[Any]
+    site: Any,
+    *,
+    direct: bool,
+    include: Iterable[Any] | None,
+    exclude: Iterable[Any],
+    others: Iterable[Exposed] = (),
 ) -> tuple[list[Exposed], list[Exposed]]:
-    """Return the models that become tools and those only find_models knows, both in a fixed order."""
+    """Return the models that become tools and those only find_models knows, both in a fixed order.
+
+    `others` have tools already, whose names these shall not have.
+    """
     tools: list[Any] = []
     known: list[Any] = []
     hidden = _names(exclude)
@@ -121,12 +129,12 @@ def find_exposed(
         if expose is False or (wanted is not None and not names & wanted) or (names & hidden and not opened):
             continue
         (tools if direct or expose else known).append(model)
-    nouns = _nouns(tools)
+    nouns = _nouns(site, tools, {item.noun: (item.site, item.model) for item in others})
     peers: dict[Any, Exposed] = {}
     for model in tools:
         peers[model] = Exposed(site, model, site._registry[model], nouns[model], peers)
-    others = [Exposed(site, model, site._registry[model], model._meta.model_name) for model in known]
-    return list(peers.values()), others
+    named_only = [Exposed(site, model, site._registry[model], model._meta.model_name) for model in known]
+    return list(peers.values()), named_only
 
 
 def short_name(name: str) -> str:
@@ -135,14 +143,16 @@ def short_name(name: str) -> str:
     return safe if len(safe) <= 64 else f"{safe[:55]}_{hashlib.sha256(safe.encode()).hexdigest()[:8]}"
 
 
-def _nouns(models: Sequence[Any]) -> dict[Any, str]:
+def _nouns(site: Any, models: Sequence[Any], taken: Mapping[str, Any]) -> dict[Any, str]:
+    """Return what each model is called: by its name, and with its app and site as far as that tells it from others."""
     count = Counter(model._meta.model_name for model in models)
-    return {
-        model: model._meta.model_name
-        if count[model._meta.model_name] == 1
-        else f"{model._meta.app_label}_{model._meta.model_name}"
-        for model in models
-    }
+    nouns = {}
+    for model in models:
+        app, name = model._meta.app_label, model._meta.model_name
+        names = [name] * (count[name] == 1) + [f"{app}_{name}", f"{site.name}_{app}_{name}"]
+        # A model that is registered once more finds its own names taken, which is logged.
+        nouns[model] = next((noun for noun in names if taken.get(noun, (site, model)) == (site, model)), names[-1])
+    return nouns
 
 
 def _names(choice: Iterable[Any]) -> set[str]:

@@ -243,10 +243,12 @@ def register_admin_tools(
     """Register tools for every model of an admin site and return their names.
 
     `direct=False` makes tools only for models whose ModelAdmin says mcp_expose = True; find_models knows the rest.
-    `include` and `exclude` take app labels, "app.model" or model classes; include opens what exclude closes by default.
+    `include` and `exclude` take app labels, "app.model" or model classes; a model that include names for itself is
+    opened even where exclude closes it by default.
     """
     site = site or django_admin.site
-    exposed, hidden = find_exposed(site, direct=direct, include=include, exclude=exclude)
+    others = [tool.exposed for tool in derived_of(mcp).all(Tool) if isinstance(tool, AdminTool)]
+    exposed, hidden = find_exposed(site, direct=direct, include=include, exclude=exclude, others=others)
     user = most_permitted_user()
     from mcp_server.derive.admin.beside import register_beside_tools  # its modules need the tools
 

@@ -17,6 +17,7 @@ from shop.admin import ProductAdmin
 from shop.models import Category, Product, Tag
 from tests.factories import make_user
 from tests.mcp_server.derive.admin.conftest import FULL, VIEW_ALL, Caller
+from tests.mcp_server.derive.admin.workshop.site import site as workshop
 from tokens.models import ToolCall
 
 pytestmark = pytest.mark.django_db
@@ -212,6 +213,27 @@ def test_a_hidden_model_is_nowhere():
     mcp, names = server_of(site)
     assert names == ["find_models"]
     assert Caller(mcp, User.objects.create_superuser("boss")).tools() == {}
+
+
+def test_models_registered_one_after_the_other_keep_their_names_apart():
+    mcp = create_server()
+    register_admin_tools(mcp, include=["shop"])
+    # A tag of another app, and the shop's own once more as another site has it.
+    assert {"list_workshop_tag", "list_shop_tag"} <= set(register_admin_tools(mcp, workshop))
+    boss = Caller(mcp, User.objects.create_superuser("boss"))
+    tags = {(row["model"], row["tools"]) for row in boss.call("find_models", search="tag")["models"]}
+    assert tags == {("shop.tag", "*_tag"), ("shop.tag", "*_shop_tag"), ("workshop.tag", "*_workshop_tag")}
+    boss.call("create_shop_tag", values={"name": "eco"})
+    assert [row["label"] for row in boss.call("list_tag")["rows"]] == ["eco"]
+    assert boss.call("list_workshop_tag")["rows"] == []
+
+
+def test_a_model_registered_twice_gets_its_tools_once(caplog):
+    mcp = create_server()
+    register_admin_tools(mcp, include=["shop.tag"])
+    with caplog.at_level(logging.WARNING):
+        assert register_admin_tools(mcp, include=["shop.tag"]) == []
+    assert "list_tag is taken" in caplog.text
 
 
 def test_a_tool_written_by_hand_wins_its_name(caplog):
