@@ -38,7 +38,7 @@ def description(bound: Bound, verb: str) -> str:
         "create": f"Add one {one}.",
         "update": f"Change one {one}; answers old and new. For more rows: {bound.exposed.tool_name('bulk')}.",
         "delete": f"Delete one {one}; dry_run shows what goes with it.",
-        "bulk": f"All or nothing (atomic=false: each on its own): create, update or delete up to 100 {many}.",
+        "bulk": f"All or nothing (atomic=false: each on its own): {' or '.join(_operations(bound))} up to 100 {many}.",
         "actions": f"Actions on {many}.",
         "action": f"Run one on {many}; some ask first.",
         "related": f"Rows around one {one}.",
@@ -139,18 +139,23 @@ def _values(bound: Bound, *, change: bool) -> dict[str, Any]:
     return {"values": schema, "dry_run": DRY_RUN}
 
 
-def _bulk(bound: Bound) -> dict[str, Any]:
-    allowed = list(OPERATIONS)
+def _operations(bound: Bound) -> list[str]:
     with best_effort():
-        allowed = operations(bound)
-    return {
-        "operation": {"enum": allowed, "description": "Which"},
-        "ids": ROWS,
-        "values": {"type": "object", "description": f"update: of all ids, see update_{bound.exposed.noun}"},
-        "items": {"type": "array", "description": "create: values; update: {id, values}"},
-        "atomic": {"type": "boolean", "description": "Or true"},
-        "dry_run": DRY_RUN,
-    }
+        return operations(bound)
+    return list(OPERATIONS)
+
+
+def bulk_arguments(noun: str, allowed: list[str]) -> dict[str, Any]:
+    """Return the arguments of these operations; what a caller cannot do is not advertised to them."""
+    found: dict[str, Any] = {"operation": {"enum": allowed, "description": "Which"}}
+    if allowed != ["create"]:
+        found["ids"] = ROWS
+    if "update" in allowed:
+        found["values"] = {"type": "object", "description": f"update: of all ids, see update_{noun}"}
+    items = {"create": "create: values", "update": "update: {id, values}"}
+    if told := "; ".join(items[name] for name in allowed if name in items):
+        found["items"] = {"type": "array", "description": told}
+    return found | {"atomic": {"type": "boolean", "description": "Or true"}, "dry_run": DRY_RUN}
 
 
 def _action(bound: Bound) -> dict[str, Any]:
@@ -187,7 +192,7 @@ PARAMETERS: dict[str, Any] = {
     "create": lambda bound: _values(bound, change=False),
     "update": lambda bound: _values(bound, change=True),
     "delete": lambda bound: {"dry_run": DRY_RUN},
-    "bulk": _bulk,
+    "bulk": lambda bound: bulk_arguments(bound.exposed.noun, _operations(bound)),
     "action": _action,
     "related": _related,
     "history": lambda bound: {"offset": OFFSET},

@@ -21,7 +21,7 @@ from mcp_server.derive.admin.bound import Bound, for_lists, unique_names
 from mcp_server.derive.admin.callers import caller_key, is_for_reading, most_permitted_user, views
 from mcp_server.derive.admin.exposure import DEFAULT_EXCLUDE, Exposed, find_exposed
 from mcp_server.derive.admin.guards import load_urls
-from mcp_server.derive.admin.texts import description, parameters, without_database
+from mcp_server.derive.admin.texts import bulk_arguments, description, parameters, without_database
 from mcp_server.derive.masking import in_database_masked
 from mcp_server.derive.provider import derived_of
 from mcp_server.derive.registration import add_derived
@@ -169,7 +169,11 @@ class AdminTool(DerivedTool):
     def checked(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         # Wherever a row is named by its id, sku="SKU0043" says the same as id="SKU0043".
         also = unique_names(self._exposed.model) if "id" in self.parameters.get("properties", {}) else ()
-        return checked(self.parameters, arguments, also)
+        schema = self.parameters
+        if self._verb == "bulk":
+            # An operation that nobody here has is refused with its reason, not by its arguments.
+            schema = {**schema, "properties": bulk_arguments(self._exposed.noun, list(bulk.OPERATIONS))}
+        return checked(schema, arguments, also)
 
     def complete(self, user: Any, argument: str, value: str, given: Mapping[str, str]) -> Completion:
         """Return rows that the beginning of an argument may mean: of this model, or of a foreign key."""

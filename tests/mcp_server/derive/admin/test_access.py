@@ -78,6 +78,19 @@ def test_a_schema_shows_the_caller_what_the_caller_may_write(boss, caller):
     assert "stock" not in update
 
 
+def test_bulk_advertises_what_the_caller_can_do_with_it(boss, caller):
+    def bulk(who, noun):
+        tool = who.tools()[f"bulk_{noun}"]
+        said = tool.description.partition("): ")[2].partition(" up to")[0]
+        return said, tool.input_schema["properties"].keys() - {"operation", "atomic", "dry_run"}
+
+    assert bulk(boss, "product") == ("create or update or delete", {"ids", "values", "items"})
+    # Adjustments are added and never rewritten: there is no update_stockadjustment to look at.
+    assert bulk(boss, "stockadjustment") == ("create", {"items"})
+    cleaner = caller("cleaner", *VIEW_ALL, "shop.delete_tag")
+    assert bulk(cleaner, "tag") == ("delete", {"ids"})
+
+
 def test_every_tool_is_annotated_described_and_says_whom_it_is_for(boss):
     for name, tool in boss.tools().items():
         assert tool.output_schema["type"] == "object"

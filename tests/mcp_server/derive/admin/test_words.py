@@ -34,7 +34,7 @@ def test_a_day_is_the_whole_day_in_every_comparison(boss, filters, numbers):
 
 def test_a_filter_of_the_wrong_type_says_what_it_takes(boss):
     assert "YYYY-MM-DD" in boss.refused("list_product", filters={"launched_on": 2025})
-    assert "__gt, __lt, __isnull" in boss.refused("list_product", filters={"launched_on__year": 2025})
+    assert "__gt, __lt, __isnull" in boss.refused("list_product", filters={"launched_on__week": 25})
 
 
 def test_get_gives_the_inlines_that_fields_asks_for(boss):
