@@ -33,6 +33,8 @@ MAX_VALUES = 100
 # Names that mean something else in the query string of the admin's list.
 RESERVED = (*IGNORED_PARAMS, PAGE_VAR)
 LOOKUPS = ("gte", "lte", "gt", "lt", "isnull", "contains", "icontains", "startswith", "iexact", "in")
+# Of a date; those of the list's own drill-down among them, and the largest there is of each.
+PARTS = {"year": 9999, "month": 12, "day": 31}
 
 
 def field_filters(bound: Bound) -> dict[str, Any]:
@@ -71,7 +73,8 @@ def query_of(bound: Bound, given: Mapping[str, Any]) -> dict[str, list[str]]:
         if path is None:
             allowed = ", ".join([*parameters, *fields]) or "none"
             raise RefusalError(
-                f"filters: {name} is no filter. Allowed: {allowed}; after a field __{', __'.join(LOOKUPS)}."
+                f"filters: {name} is no filter. Allowed: {allowed}; after a field __{', __'.join(LOOKUPS)}, "
+                f"after a date __{', __'.join(PARTS)}."
             )
         query |= dict(_conditions(bound, path, lookup, fields[path], value))
     return query
@@ -81,7 +84,8 @@ def _split(name: str, fields: Mapping[str, Any]) -> tuple[str | None, str]:
     if name in fields:
         return name, "exact"
     path, _, lookup = name.rpartition("__")
-    return (path, lookup) if path in fields and lookup in LOOKUPS else (None, "")
+    is_part = lookup in PARTS and isinstance(fields.get(path), models.DateField)
+    return (path, lookup) if path in fields and (lookup in LOOKUPS or is_part) else (None, "")
 
 
 def _conditions(bound: Bound, path: str, lookup: str, field: Any, value: Any) -> Iterator[tuple[str, list[str]]]:
@@ -90,6 +94,9 @@ def _conditions(bound: Bound, path: str, lookup: str, field: Any, value: Any) ->
             f"{path}__isnull",
             ["1" if lookup != "isnull" or value is None or value in (True, "true", "1", 1) else "0"],
         )
+        return
+    if lookup in PARTS:
+        yield f"{path}__{lookup}", [_part(path, lookup, value)]
         return
     values = value if isinstance(value, list) else [value]
     if isinstance(field, models.JSONField):
@@ -107,6 +114,13 @@ def _conditions(bound: Bound, path: str, lookup: str, field: Any, value: Any) ->
     checked = [_checked(path, field, lookup, item) for item in values]
     bare = lookup in ("exact", "in") and path not in RESERVED
     yield (path if bare else f"{path}__{'exact' if lookup == 'in' else lookup}"), checked
+
+
+def _part(path: str, lookup: str, value: Any) -> str:
+    text, largest = str(value), PARTS[lookup]
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= largest):
+        raise RefusalError(f"filters: {path}__{lookup}: give a number from 1 to {largest}.")
+    return text
 
 
 def _is_null_choice(field: Any, lookup: str, value: Any) -> bool:

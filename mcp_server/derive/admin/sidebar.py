@@ -72,7 +72,8 @@ def sent(name: str, spec: Any, value: Any) -> list[str]:
         raise RefusalError(f"filters: {name}: use one of: nothing, it is not offered.")
     if isinstance(spec, builtin.EmptyFieldListFilter):
         return ["1" if value in (True, 1, "1", "true") else "0"]
-    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+    keys = {label: key for key, label in choices_of(spec).items()} | {key: key for key in choices_of(spec)}
+    return [keys.get(str(item), str(item)) for item in (value if isinstance(value, list) else [value])]
 
 
 def check_applied(bound: Bound, changelist: Any, given: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from django.db import connections
+from django.db import connections, models
 
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.bulk import OPERATIONS, operations
@@ -13,7 +13,7 @@ from mcp_server.derive.admin.filters import field_filters, path_of
 from mcp_server.derive.admin.listing import MAX_ROWS, sortable
 from mcp_server.derive.admin.reading import relations
 from mcp_server.derive.admin.schema import change_schema, values_schema
-from mcp_server.derive.admin.sidebar import choices_of, may_use, own_filters, parameters_of, spec_of
+from mcp_server.derive.admin.sidebar import choices_of, kind_of, may_use, own_filters, parameters_of, spec_of
 from mcp_server.derive.choices import selectable
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,14 @@ DRY_RUN = {"type": "boolean", "description": "Only show"}
 FIELDS = {"type": "array", "description": "Only these"}
 CAN = {"type": "boolean", "description": "Add rights"}
 ROWS = {"type": "array", "description": "Ids or labels"}
+FILTER_TYPES: list[tuple[Any, dict[str, Any]]] = [
+    (models.BooleanField, {"type": "boolean"}),
+    (models.IntegerField, {"type": "integer"}),
+    (models.FloatField | models.DecimalField, {"type": "number"}),
+    # Of a moment a day is enough; it is the whole day.
+    (models.DateField, {"type": "string", "format": "date"}),
+    (models.CharField | models.TextField | models.UUIDField, {"type": "string"}),
+]
 
 
 def description(bound: Bound, verb: str) -> str:
@@ -119,13 +127,20 @@ def _filters(bound: Bound) -> dict[str, Any]:
     for name, field in field_filters(bound).items():
         if name in declared or name == bound.admin.date_hierarchy:
             choices = selectable(getattr(field, "flatchoices", None) or ())
-            found[name] = {"enum": [key for key, _ in choices]} if 0 < len(choices) <= 12 else {}
+            found[name] = {"enum": [key for key, _ in choices]} if 0 < len(choices) <= 12 else _type_of(field)
     return found
+
+
+def _type_of(field: Any) -> dict[str, Any]:
+    """Return what a filter takes in JSON's terms; a foreign key takes an id or a label."""
+    types = ((types, schema) for types, schema in FILTER_TYPES if isinstance(field, types))
+    return {} if field.is_relation else next((schema for _, schema in types), {})
 
 
 def _lookups(bound: Bound, spec: Any) -> dict[str, Any]:
     keys, names = list(choices_of(spec)), parameters_of(spec) if may_use(bound, spec) else []
-    return {name: {"enum": keys} if 0 < len(keys) <= 12 else {} for name in names}
+    otherwise: dict[str, Any] = {"type": "boolean"} if kind_of(spec) == "boolean" else {}
+    return {name: {"enum": keys} if 0 < len(keys) <= 12 else otherwise for name in names}
 
 
 def _values(bound: Bound, *, change: bool) -> dict[str, Any]:

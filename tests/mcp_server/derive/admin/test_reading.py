@@ -36,12 +36,43 @@ def test_search_filters_and_order_are_the_admins_own(boss):
         "SKU0001 Oak desk",
     ]
     assert labels(boss.call("list_product", filters={"level": "out"})) == ["SKU0001 Oak desk"]
+    assert labels(boss.call("list_product", filters={"level": "Out of stock"})) == ["SKU0001 Oak desk"]
     assert labels(boss.call("list_product", filters={"status": "Draft"})) == ["SKU0003 Oak chair"]
     assert labels(boss.call("list_product", filters={"price__gte": "20", "category": "Desks"})) == [
         "SKU0002 Lamp",
         "SKU0003 Oak chair",
     ]
     assert boss.call("list_product", filters={"status": ["draft", "active"]}, count_only=True) == {"total": 3}
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"launched_on__year": 2026}, ["SKU0002 Oak desk", "SKU0003 Oak desk"]),
+        ({"launched_on__year": "2026", "launched_on__month": 3}, ["SKU0003 Oak desk"]),
+        ({"launched_on__year": 2026, "launched_on__month": 3, "launched_on__day": 7}, ["SKU0003 Oak desk"]),
+        ({"launched_on__month": 3}, ["SKU0001 Oak desk", "SKU0003 Oak desk"]),
+        ({"created_at__year": 2020}, []),
+    ],
+)
+def test_the_date_hierarchy_narrows_to_a_year_a_month_or_a_day(boss, filters, found):
+    for sku, day in (("SKU0001", "2025-03-07"), ("SKU0002", "2026-01-07"), ("SKU0003", "2026-03-07")):
+        make_product(sku, launched_on=day)
+    assert labels(boss.call("list_product", filters=filters)) == found
+
+
+def test_filters_are_typed_arguments(boss):
+    def types(noun):
+        filters = boss.tools()[f"list_{noun}"].input_schema["properties"]["filters"]["properties"]
+        return {
+            name: schema.get("format") or schema.get("type") or "enum" in schema for name, schema in filters.items()
+        }
+
+    # A foreign key takes an id or a label.
+    keys = dict.fromkeys(("category", "supplier", "tags"), False)
+    assert types("product") == {"level": True, "status": True, "launched_on": "date", **keys}
+    assert types("supplier") == {"lead_time_days": "integer"}
+    assert types("order") == {"status": True, "placed_at": "date", "owner": False}
 
 
 def test_fields_choose_columns_and_pages_say_where_to_go_on(boss):
@@ -68,6 +99,10 @@ def test_fields_choose_columns_and_pages_say_where_to_go_on(boss):
         ({"filters": {"price": "cheap"}}, "price"),
         ({"filters": {"category__parent__name": "x"}}, "is no filter"),
         ({"filters": {"created_at__gte": "soon"}}, "ISO 8601"),
+        ({"filters": {"created_at__year": 10**6}}, "created_at__year: give a number from 1 to 9999"),
+        ({"filters": {"launched_on__month": "May"}}, "launched_on__month: give a number from 1 to 12"),
+        ({"filters": {"launched_on__year": 2026, "launched_on__month": 2, "launched_on__day": 30}}, "See describe"),
+        ({"filters": {"price__year": 2026}}, "is no filter"),
         ({"order": ["attributes"]}, "Allowed: sku, name"),
         ({"fields": ["password"]}, "cannot be read"),
         ({"search": "a\x00b"}, "NUL"),
