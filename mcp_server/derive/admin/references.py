@@ -8,7 +8,7 @@ from django.contrib.admin.widgets import AutocompleteMixin
 from django.core.exceptions import ValidationError
 
 from mcp_server.derive.admin.bound import Bound
-from mcp_server.derive.admin.lookup import is_key, resolve
+from mcp_server.derive.admin.lookup import is_key, key_of, resolve
 from mcp_server.derive.admin.refusal import RefusalError
 
 
@@ -44,11 +44,18 @@ def _shows_labels(field: Any) -> bool:
 
 
 def _offers(field: Any, key: str, ref: Any) -> bool:
-    """Tell whether `ref` can be posted as it is: a number is an id, a text only where ids are text, or it is a UUID."""
+    """Tell whether `ref` can be posted as it is: a number is an id, a text only where ids are text, or it is a UUID.
+
+    A field that refers to something else than the id posts that; what is the id of another row is ambiguous.
+    """
+    opts = field.queryset.model._meta
+    is_id = key in ("pk", opts.pk.name)
     if isinstance(ref, int):
-        return True
-    column = field.queryset.model._meta.pk if key == "pk" else field.queryset.model._meta.get_field(key)
+        return is_id
+    column = opts.pk if is_id else opts.get_field(key)
     while column.remote_field:
         column = column.target_field
     is_text = column.get_internal_type() in ("CharField", "TextField", "SlugField") and "\x00" not in ref
-    return (is_text or is_key(column, ref)) and bool(field.queryset.filter(**{key: ref}).exists())
+    if not (is_text or is_key(column, ref)) or not field.queryset.filter(**{key: ref}).exists():
+        return False
+    return is_id or not field.queryset.exclude(**{key: ref}).filter(pk=key_of(opts.pk, ref)).exists()

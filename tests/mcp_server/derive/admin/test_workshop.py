@@ -162,3 +162,15 @@ def test_a_secret_in_an_inline_is_never_shown(boss, saw):
     assert "-secret" not in shown
     part.refresh_from_db()
     assert part.api_key == "new-secret"
+
+
+def test_an_id_means_the_row_that_reads_so_whatever_column_the_foreign_key_stores(boss):
+    seven, other = Machine.objects.create(code="7", serial="A 1"), Machine.objects.create(code="8", serial="7")
+    job = job_of(other)
+    assert boss.call("update_job", id=str(job.pk), values={"machine": 7})["changed"]["machine"][1]["id"] == "7"
+    refusal = boss.refused("update_job", id=str(job.pk), values={"machine": "7"})
+    assert "'7' names several machines" in refusal
+    boss.call("update_job", id=str(job.pk), values={"machine": {"serial": "7"}})
+    boss.call("update_job", id=str(job.pk), values={"machine": {"id": "7"}})
+    job.refresh_from_db()
+    assert job.machine == seven
