@@ -92,7 +92,7 @@ def run_action(bound: Bound, arguments: Mapping[str, Any]) -> Any:
 def told_after(bound: Bound, answer: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
     """Return the answer with what hooks said on commit; raises RefusalError where all that happened is errors."""
     if "messages" in answer:
-        if not answer.keys() & {"changed", "says", "continues_at"} and bound.request.only_errors():
+        if not answer.keys() & {"changed", "deleted", "says", "continues_at"} and bound.request.only_errors():
             raise RefusalError(" ".join(bound.request.messages(marked=False)))
         answer["messages"] = bound.request.messages()
     return answer | ({"dry_run": True} if dry_run else {})
@@ -120,10 +120,11 @@ class Run:
 
     def __init__(self, bound: Bound, name: str, label: str, pks: Sequence[Any]) -> None:
         self.bound, self.name, self.label, self.pks = bound, name, label, list(dict.fromkeys(pks))
+        self.rows: list[Any] = []
         self.logged: set[str] = set()
 
     def answer(self, confirm: bool, given: Mapping[str, Any]) -> Any:
-        rows = self._rows()
+        rows = self.rows = self._rows()
         named = list(alike(rows, identity))
         before = {str(row.pk): stored(row) for row in rows}
         response = self._post({}, keep=False)
@@ -228,10 +229,10 @@ class Run:
 
     def _done(self, response: Any, named: Any, before: Any, page: Page | None) -> Any:
         # A page is all that some actions do.
-        changes = self._log(before, always=page is None)
+        left = self._left()
+        changes, gone = self._log(before, left, always=page is None), self._log_gone(left)
         told = {"action": self.name, "of": named, "messages": self.bound.request.messages()}
-        if changes:
-            told["changed"] = changes
+        told |= {name: rows for name, rows in (("changed", changes), ("deleted", gone)) if rows}
         if page is not None:
             told["says"] = page.text
         elif is_file(response):
@@ -240,17 +241,30 @@ class Run:
             told["continues_at"] = url
         return told
 
-    def _log(self, before: Mapping[str, Any], *, always: bool) -> list[dict[str, Any]]:
+    def _left(self) -> dict[str, Any]:
+        """Return the rows that are left, by key: also those that the action took out of what the caller sees."""
+        rows = {str(row.pk): row for row in self._rows()}
+        unseen = [pk for pk in self.pks if str(pk) not in rows]
+        stored_rows = self.bound.model._base_manager.using(self.bound.database())
+        return rows | ({str(row.pk): row for row in stored_rows.filter(pk__in=unseen)} if unseen else {})
+
+    def _log(self, before: Mapping[str, Any], left: Mapping[str, Any], *, always: bool) -> list[dict[str, Any]]:
         """Write one log entry per row for what the action did not log itself, with old and new."""
-        after = {str(row.pk): row for row in self._rows()}
         found = []
-        for pk, row in after.items():
+        for pk, row in left.items():
             pairs = dict(self._pairs(before[pk], stored(row)))
             if pairs:
                 found.append({"id": plain(row.pk), "changed": pairs})
             if pk not in self.logged and (pairs or (always and not self.bound.request.only_errors())):
                 self.bound.admin.log_change(self.bound.request, row, self._message(pairs))
         return found
+
+    def _log_gone(self, left: Mapping[str, Any]) -> list[Any]:
+        """Log the rows that the action deleted, as the admin's own does, and return their ids."""
+        gone = [row for row in self.rows if str(row.pk) not in left]
+        if unlogged := [row for row in gone if str(row.pk) not in self.logged]:
+            self.bound.admin.log_deletions(self.bound.request, unlogged)
+        return [plain(row.pk) for row in gone]
 
     def _message(self, pairs: Mapping[str, Any]) -> Any:
         """Return what the log says of a row: its changes, or that the action was run, which is no change of it."""

@@ -1,11 +1,15 @@
 """Running the actions of the admin's lists."""
 
+from typing import Any
+
 import pytest
-from django.contrib.admin.models import LogEntry
+from django.contrib import admin
+from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 
 from shop.models import Product
 from tests.factories import make_order, make_product, make_user
-from tests.mcp_server.derive.admin.conftest import VIEW_ALL, text_of
+from tests.mcp_server.derive.admin.conftest import VIEW_ALL, boss_of, text_of
+from tests.mcp_server.derive.admin.workshop.models import Machine
 
 pytestmark = pytest.mark.django_db
 
@@ -117,3 +121,33 @@ def test_the_admins_own_delete_action_asks_and_obeys_the_rules(boss):
     done = boss.call("action_order", action="delete_selected", ids=[gone.pk], confirm=True)
     assert done["messages"] == ["Successfully deleted 1 order."]
     assert [entry.is_deletion() for entry in LogEntry.objects.all()] == [True]
+
+
+class SawsAdmin(admin.ModelAdmin):
+    actions = ("make_drill", "scrap")
+
+    def get_queryset(self, request: Any) -> Any:
+        return super().get_queryset(request).filter(kind="s")
+
+    def make_drill(self, request: Any, rows: Any) -> None:
+        rows.update(kind="d")
+
+    def scrap(self, request: Any, rows: Any) -> None:
+        rows.delete()
+
+
+@pytest.mark.parametrize(
+    ("action", "flag", "told"),
+    [
+        ("make_drill", CHANGE, {"changed": [{"id": "S-1", "changed": {"kind": ["s", "d"]}}]}),
+        ("scrap", DELETION, {"deleted": ["S-1"]}),
+    ],
+)
+def test_what_an_action_takes_out_of_sight_is_told_and_logged(db, action, flag, told):
+    Machine.objects.create(code="S-1", serial="A 1")
+    boss = boss_of((Machine, SawsAdmin))
+    tried = boss.call("action_machine", action=action, ids=["S-1"], dry_run=True)
+    done = boss.call("action_machine", action=action, ids=["S-1"])
+    assert tried == done | {"dry_run": True}
+    assert {name: done.get(name) for name in told} == told
+    assert list(LogEntry.objects.values_list("object_id", "action_flag")) == [("S-1", flag)]
