@@ -11,6 +11,7 @@ from django.db.models import F, Subquery
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.expressions import RawSQL
 
+from mcp_server.derive.admin.annotations import UntoldError, models_behind
 from mcp_server.derive.admin.arguments import term_of
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.filters import query_of
@@ -181,6 +182,8 @@ def _reveals_nothing(bound: Bound, model: Any, order: Any, depth: int = 0) -> bo
         return is_told and all(_reveals_nothing(bound, model, name, depth) for name in names)
     path = order.lstrip("-")
     fields = list(fields_on(model, path))
+    if not fields and model is bound.model:
+        return _reveals_nothing_behind(bound, path)
     related = [field.related_model for field in fields if field.is_relation]
     if is_secret(path, model) or not all(other is not None and bound.may_view(other) for other in related):
         return False
@@ -189,6 +192,20 @@ def _reveals_nothing(bound: Bound, model: Any, order: Any, depth: int = 0) -> bo
         return True
     # A relation is sorted by what its rows are sorted by.
     return all(_reveals_nothing(bound, related[-1], part, depth + 1) for part in related[-1]._meta.ordering)
+
+
+def _reveals_nothing_behind(bound: Bound, path: str) -> bool:
+    """Tell the same of an annotation of the list's queryset."""
+    query: Any = bound.admin.get_queryset(bound.request).query
+    name = path.partition(LOOKUP_SEP)[0]
+    if name not in query.annotations:
+        return name not in query.extra
+    try:
+        behind = models_behind(query, query.annotations[name])
+    except UntoldError:
+        return False
+    own = {bound.opts.concrete_model, *bound.opts.all_parents}
+    return all(model in own or bound.may_view(model) for model in behind)
 
 
 def order_path(bound: Bound, column: Any) -> Any:

@@ -1,10 +1,17 @@
 """Nobody reads, finds, names or guesses what the admin would not show them."""
 
 import json
+from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Permission
+from django.db.models import Case as Case_
+from django.db.models import Count, F, OuterRef, Q, Subquery, When
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Lower
 
+from tests.mcp_server.derive.admin.conftest import caller_of, site_of
 from tests.mcp_server.derive.admin.vault.models import Bank, Case, Client, Step
 from tests.mcp_server.derive.admin.vault.people import make_case, make_client, make_stranger
 
@@ -140,3 +147,38 @@ def test_a_relation_is_told_only_where_both_ends_are_shown(boss):
     assert boss.call("related_client", id=client.pk)["counts"] == {"cases": 1}
     assert "use one of: cases" in boss.refused("related_client", id=client.pk, relation="watched")
     assert boss.call("describe_client")["relations"] == ["cases"]
+
+
+def sorted_by(path: str) -> Any:
+    return admin.display(ordering=path)(lambda *row: "*" * 8)
+
+
+class RankedAdmin(admin.ModelAdmin):
+    """Sorts by what its queryset adds to the rows: of their own, of related ones, of secrets."""
+
+    own, far, near, asked, wise, written = map(sorted_by, ["own", "far", "near", "asked", "wise", "written"])
+    list_display = ["title", "own", "far", "near", "asked", "wise", "written"]
+
+    def get_queryset(self, request: Any) -> Any:
+        steps = Step.objects.filter(case=OuterRef("pk"))
+        return Case.objects.annotate(
+            own=Lower("title"),
+            far=F("client__owner__email"),
+            near=Count("steps", filter=Q(client__name__startswith="M")),
+            asked=Subquery(steps.values("hours")[:1]),
+            wise=Case_(When(client__pin_code="4711", then=1), default=0),
+            written=RawSQL("SELECT 1", []),
+        )
+
+
+@pytest.mark.parametrize(
+    ("may_view", "order"),
+    [((), ["own"]), (("step",), ["own", "asked"]), (("step", "client"), ["own", "near", "asked"])],
+)
+def test_an_order_by_what_a_queryset_adds_leads_only_through_what_the_caller_may_view(db, may_view, order):
+    make_case(make_stranger())
+    site = site_of((Case, RankedAdmin))
+    ann = caller_of(site, *(f"vault.view_{model}" for model in ("case", *may_view)), username="ann")
+    assert ann.call("describe_case")["order"] == ["title", *order]
+    assert ann.call("list_case", order=order)["total"] == 1
+    assert "cannot be ordered by" in ann.refused("list_case", order=["far"])
