@@ -23,6 +23,7 @@ from mcp_server.context import get_mcp_user
 from mcp_server.derive.limited import lets_in
 from mcp_server.derive.registration import add_derived
 from mcp_server.errors import expected_errors
+from mcp_server.middleware.audit import audited
 from mcp_server.orm import in_database
 from mcp_server.permissions import META_KEY, is_read_only
 
@@ -80,7 +81,7 @@ class ClassTool(FastMCPTool):
                 await in_database(_prepare, tool, user, checked)
                 answer = await in_database(_as_output, tool, await tool.run(user, **checked))
             else:
-                answer = await in_database(_prepare_and_run, tool, user, checked)
+                answer = await in_database(await audited(_prepare_and_run), tool, user, checked)
         return self.convert_result(answer)
 
     def _checked(self, arguments: dict[str, Any]) -> dict[str, Any]:

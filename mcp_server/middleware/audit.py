@@ -108,7 +108,11 @@ async def audited(work: Callable[P, R]) -> Callable[P, R]:
     call = _call.get()
     if call is None or not await call.is_write():
         return work
-    facts = await call.facts()
+    try:
+        facts = await call.facts()
+    except Exception:
+        # The middleware will find the same and log it; the work is to be done all the same.
+        return work
 
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         result = work(*args, **kwargs)
