@@ -107,7 +107,7 @@ def post_to(bound: Bound, address: str, data: Mapping[str, Any]) -> Any:
     except Resolver404:
         match = None
     if match is None or bound.site.name not in match.namespaces:
-        raise RefusalError(f"The action's page sends its form to {path}, where no tool goes.")
+        raise RefusalError(f"The action's page sends its form to {path}, where no tool goes: run it in the admin.")
     bound.request = AdminRequest(path, user=bound.user, origin=bound.origin, method="POST")
     bound.request.GET.update(QueryDict(query))
     fill(bound.request.POST, data)
@@ -159,7 +159,7 @@ class Run:
     def _confirmed(self, form: Form, given: Mapping[str, Any]) -> Any:
         if unknown := [name for name in given if name not in form.asks]:
             allowed = ", ".join(form.asks) or "none"
-            raise RefusalError(f"parameters: {', '.join(unknown)[:80]} unknown. Allowed: {allowed}.")
+            raise RefusalError(f"parameters: {', '.join(unknown)[:80]} cannot be given. Allowed: {allowed}.")
         data = {name: values for name, values in form.data.items() if name != ACTION_CHECKBOX_NAME}
         if form.button:
             data[form.button[0]] = [form.button[1]]
@@ -200,7 +200,7 @@ class Run:
             rows = changelist(bound, query).get_queryset(bound.request)
             if rows.filter(pk__in=self.pks).count() >= len(self.pks):
                 return rows
-        raise RefusalError(f"ids: no filter of the list of {bound.opts.verbose_name_plural} shows them together.")
+        raise RefusalError("ids: no filter of the list shows them together; run the action on fewer rows.")
 
     def _choices(self) -> Iterator[dict[str, Any]]:
         yield {}

@@ -28,7 +28,7 @@ def read_number(field: Any, value: Any, current: Any) -> Any:
 def _computed(field: Any, change: Mapping[str, Any], current: Any) -> Decimal:
     """Return the current value multiplied or added to, rounded half up to what the field keeps."""
     if current is None:
-        raise ValidationError("There is no value yet that could be changed relatively.")
+        raise ValidationError("There is no value yet to change: give the value itself.")
     (kind, amount), now = next(iter(change.items())), Decimal(str(current))
     given = _decimal(amount, RELATIVE_NUMBER)
     result = now * given if kind == "multiply" else now + given

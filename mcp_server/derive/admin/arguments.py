@@ -26,7 +26,9 @@ def checked(schema: Mapping[str, Any], arguments: Mapping[str, Any], also: Colle
     `also` names arguments that are taken without standing in the schema.
     """
     if not all(map(is_plain, arguments.values())):
-        raise RefusalError(f"Arguments are Unicode, of numbers below 10^300 and at most {MAX_DEPTH} levels deep.")
+        raise RefusalError(
+            f"Arguments must be Unicode, their numbers below 10^300, and at most {MAX_DEPTH} levels deep."
+        )
     given = {name: value for name, value in arguments.items() if value is not None}
     if wrong := list(_problems(schema, given, also)):
         raise RefusalError(" ".join(wrong[:10]))

@@ -83,7 +83,7 @@ def jobs(bound: Bound, arguments: Mapping[str, Any]) -> list[Job]:
         raise RefusalError("items: give a list of objects.")
     if operation not in OPERATIONS or operation not in bound.exposed.verbs:
         made = [name for name in OPERATIONS if name in bound.exposed.verbs]
-        raise RefusalError(f"operation: use one of: {', '.join(made)}.")
+        raise RefusalError(f"operation: use one of: {', '.join(made) or 'none'}.")
     if operation not in operations(bound):
         # Before any row is looked for: whether it is there is nothing for this caller to learn.
         raise PermissionDenied(refused(bound, None, OPERATIONS[operation]))

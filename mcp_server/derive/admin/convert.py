@@ -103,7 +103,7 @@ def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise ValidationError("Give a list; it replaces the whole selection.")
     if len(value) > MAX_SELECTED:
-        raise ValidationError(f"At most {MAX_SELECTED} at once.")
+        raise ValidationError(f"Give at most {MAX_SELECTED}.")
     return value
 
 
@@ -124,7 +124,7 @@ def _upload(value: Any) -> Any:
     try:
         return SimpleUploadedFile(name, content, str(value.get("content_type", "application/octet-stream")))
     except SuspiciousFileOperation:
-        raise ValidationError(f"{name[:40]!r} is no name of a file.") from None
+        raise ValidationError(f"{name[:40]!r} is no name for a file; give one such as report.pdf.") from None
 
 
 def _json(field: Any, value: Any, current: Any) -> str:
@@ -135,7 +135,7 @@ def _json(field: Any, value: Any, current: Any) -> str:
     try:
         return json.dumps(with_secrets(json.loads(text), current), cls=field.encoder)
     except LookupError:
-        raise ValidationError(f"{HIDDEN} stands for a value that is kept, and here is none to keep.") from None
+        raise ValidationError(f"{HIDDEN} keeps a stored value, and here is none to keep: give a value.") from None
 
 
 def _is_json(text: str) -> bool:

@@ -83,7 +83,7 @@ def changelist(bound: Bound, query: Mapping[str, Any], *, offset: int = 0, limit
         return admin.get_changelist_instance(request)
     except (IncorrectLookupParameters, SuspiciousOperation) as error:
         # What the database or the ORM said of it stays here.
-        raise RefusalError("The list does not take these filters. See describe.") from error
+        raise RefusalError(f"filters: the list does not take these, see {bound.exposed.tool_name('describe')}.") from error
     finally:
         admin.get_changelist = own
 
@@ -228,7 +228,7 @@ def _order(bound: Bound, names: Sequence[str] | None) -> dict[str, str]:
         return {}
     places, parts = sortable(bound), []
     if len(names) > max(len(places), 1):
-        raise RefusalError("order: each column once.")
+        raise RefusalError("order: name each column once.")
     for name in names:
         bare = name.removeprefix("-")
         if bare not in places:

@@ -246,7 +246,7 @@ def _form_choices(bound: Bound, name: str) -> Any:
         form = form_fields(bound.admin.get_form(bound.request))
     queryset = getattr(form.get(column), "queryset", None)
     if queryset is None:
-        raise RefusalError(f"field: {name} is in no form of yours.")
+        raise RefusalError(f"field: no form of yours has {name}.")
     return queryset.all()
 
 

@@ -69,7 +69,7 @@ def kind_of(spec: Any) -> Any:
 def sent(name: str, spec: Any, value: Any) -> list[str]:
     """Return a value as the filter's links in the sidebar have it; raises RefusalError where there is no such link."""
     if not spec.has_output():
-        raise RefusalError(f"filters: {name}: use one of: nothing, it is not offered.")
+        raise RefusalError(f"filters: {name}: this filter has nothing to choose from now; leave it out.")
     if isinstance(spec, builtin.EmptyFieldListFilter):
         return ["1" if value in (True, 1, "1", "true") else "0"]
     keys = {label: key for key, label in choices_of(spec).items()} | {key: key for key in choices_of(spec)}

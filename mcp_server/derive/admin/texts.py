@@ -170,7 +170,7 @@ def bulk_arguments(noun: str, allowed: list[str]) -> dict[str, Any]:
     items = {"create": "create: values", "update": "update: {id, values}"}
     if told := "; ".join(items[name] for name in allowed if name in items):
         found["items"] = {"type": "array", "description": told}
-    return found | {"atomic": {"type": "boolean", "description": "Or true"}, "dry_run": DRY_RUN}
+    return found | {"atomic": {"type": "boolean", "description": "Default true"}, "dry_run": DRY_RUN}
 
 
 def _action(bound: Bound) -> dict[str, Any]:
@@ -180,8 +180,8 @@ def _action(bound: Bound) -> dict[str, Any]:
     return {
         "action": {"enum": names, "description": "Which"} if names else {"type": "string", "description": "Which"},
         "ids": ROWS,
-        "confirm": {"type": "boolean", "description": "Yes"},
-        "parameters": {"type": "object", "description": "Answers"},
+        "confirm": {"type": "boolean", "description": "After its question"},
+        "parameters": {"type": "object", "description": "Answers to it"},
         "dry_run": DRY_RUN,
     }
 

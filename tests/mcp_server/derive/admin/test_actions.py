@@ -59,7 +59,7 @@ def test_a_confirmed_action_posts_the_pages_form(boss):
     [
         ({"parameters": {"percent": "0"}}, "and not 0"),
         ({"parameters": {}}, "This field is required"),
-        ({"parameters": {"amount": 1}}, "parameters: amount unknown. Allowed: percent"),
+        ({"parameters": {"amount": 1}}, "parameters: amount cannot be given. Allowed: percent"),
     ],
 )
 def test_a_page_that_is_not_satisfied_says_why_and_nothing_is_changed(boss, arguments, text):
