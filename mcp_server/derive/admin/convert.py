@@ -30,6 +30,7 @@ MAX_FILE_BYTES = 2 * 1024 * 1024
 MAX_SELECTED = 1000
 # The rule for names is a method of the parser that asks nothing of it.
 NO_PARSER: Any = None
+SELECTION = 'Give {"add": [...], "remove": [...]}, or a list, which replaces the whole selection.'
 UPLOAD = 'Give {"name": "report.pdf", "content": "<base64>"}, or null to remove the file.'
 
 
@@ -38,7 +39,7 @@ def python_value(bound: Bound, field: Any, value: Any, current: Any) -> Any:
     if value is None:
         return None
     if isinstance(field, ModelMultipleChoiceField):
-        return [find_referred(bound, field, item) for item in _list(value)]
+        return _selection(bound, field, value, current)
     if isinstance(field, ModelChoiceField):
         return find_referred(bound, field, value)
     if isinstance(field, forms.FileField):
@@ -54,6 +55,20 @@ def python_value(bound: Bound, field: Any, value: Any, current: Any) -> Any:
     if isinstance(field, forms.MultiValueField) and not isinstance(field, forms.SplitDateTimeField):
         return _each(bound, field, value, current)
     return _simple(field, value)
+
+
+def _selection(bound: Bound, field: Any, value: Any, current: Any) -> list[Any]:
+    """Return what is selected: the rows of a list, or those of now with some added and some removed."""
+
+    def found(items: Any) -> list[str]:
+        return [str(find_referred(bound, field, item)) for item in _list(items)]
+
+    if not isinstance(value, Mapping):
+        return found(value)
+    if not value or value.keys() - {"add", "remove"}:
+        raise ValidationError(SELECTION)
+    now, removed = [str(field.prepare_value(row)) for row in current or ()], found(value.get("remove", []))
+    return [key for key in dict.fromkeys([*now, *found(value.get("add", []))]) if key not in removed]
 
 
 def _each(bound: Bound, field: Any, value: Any, current: Any) -> list[Any]:

@@ -21,6 +21,7 @@ MAX_HELP = 80
 MAX_HELP_AGAIN = 50
 # Bounds a column has anyway tell nobody anything.
 COLUMN_LIMIT = 2**31 - 1
+MAY_BE_RELATIVE = (forms.IntegerField, forms.DecimalField, ModelMultipleChoiceField)
 STRINGS: list[tuple[Any, dict[str, Any]]] = [
     (forms.EmailField, {"type": "string", "format": "email"}),
     (forms.URLField, {"type": "string", "format": "uri"}),
@@ -98,9 +99,9 @@ def inline_schema(
 
 
 def field_schema(bound: Bound, field: Any, *, change: bool, full: bool) -> dict[str, Any]:
-    """Return the schema of one form field; `change` lets numbers be relative, `full` adds labels and defaults."""
+    """Return the schema of one form field; `change` lets a value be relative, `full` adds labels and defaults."""
     schema = dict(_typed(bound, field, full=full))
-    if change and isinstance(field, forms.IntegerField | forms.DecimalField) and "type" in schema:
+    if change and isinstance(field, MAY_BE_RELATIVE) and "type" in schema:
         schema["type"] = [schema["type"], "object"]
     text = text_of(str(field.help_text or "")) if not isinstance(field, ModelMultipleChoiceField) else ""
     # What create says at length, update says again in short; describe says all of it.

@@ -147,10 +147,14 @@ def _values(bound: Bound, *, change: bool) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "object"}
     with best_effort():
         schema = change_schema(bound) if change else values_schema(bound)
-    keys = any(str(item.get("description", "")).startswith("FK") for item in schema.get("properties", {}).values())
-    hint = f"FK: id, label or unique field; see autocomplete_{bound.exposed.noun}. " if keys else ""
-    text = hint + ('Numbers may be {"add":-3} or {"multiply":"1.1"}.' if change else "")
-    schema["description"] = text.strip() or ("Only what changes" if change else "The fields")
+    fields = schema.get("properties", {}).values()
+    keys = [item for item in fields if str(item.get("description", "")).startswith("FK")]
+    hints = [f"FK: id, label or unique field; see autocomplete_{bound.exposed.noun}."] if keys else []
+    if change:
+        hints.append('Numbers may be {"add":-3} or {"multiply":"1.1"}.')
+    if change and any("type" in item for item in keys):
+        hints.append('Lists of FK may be {"add":[…],"remove":[…]}.')
+    schema["description"] = " ".join(hints) or "The fields"
     return {"values": schema, "dry_run": DRY_RUN}
 
 

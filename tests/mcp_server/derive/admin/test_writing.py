@@ -35,6 +35,23 @@ def test_a_row_is_created_by_the_admins_hooks_with_the_models_defaults(boss, des
     assert (log.get_change_message(), log.user, log.object_id) == ("Added.", boss.user, str(product.pk))
 
 
+def test_a_selection_may_change_in_part(boss):
+    product = make_product()
+    eco, oak, new = (Tag.objects.create(name=name) for name in ("eco", "oak", "new"))
+    product.tags.set([eco, oak])
+    part = {"add": ["new", {"id": eco.pk}], "remove": ["oak"]}
+    changed = boss.call("update_product", id=product.pk, values={"tags": part})["changed"]
+    assert [[tag["label"] for tag in side] for side in changed["tags"]] == [["eco", "oak"], ["eco", "new"]]
+    assert set(product.tags.all()) == {eco, new}
+    again = boss.call(
+        "bulk_product", operation="update", ids=[product.pk], values={"tags": {"remove": ["new", oak.pk]}}
+    )
+    assert again["results"][0]["changed"]["tags"][1] == [{"id": eco.pk, "label": "eco"}]
+    assert "Nothing changed" in boss.call("update_product", id=product.pk, values={"tags": {"add": ["eco"]}})["note"]
+    made = boss.call("create_product", values={**NEW, "category": "Desks", "tags": {"add": ["eco"]}})["created"]
+    assert list(Product.objects.get(pk=made["id"]).tags.all()) == [eco]
+
+
 def test_an_update_touches_what_was_given_and_nothing_else(boss):
     product = make_product(description="Solid", attributes={"colour": "oak"}, launched_on=date(2026, 1, 5))
     product.tags.add(Tag.objects.create(name="eco"))
@@ -77,6 +94,8 @@ def test_foreign_keys_and_selections_read_as_old_and_new_labels(boss):
         ({"category": 99999}, "category: Select a valid choice"),
         ({"category": None}, "category: This field is required"),
         ({"tags": "eco"}, "tags: Give a list"),
+        ({"tags": {"replace": ["eco"]}}, 'tags: Give {"add": [...], "remove": [...]}, or a list'),
+        ({"tags": {"add": "eco"}}, "tags: Give a list"),
         ({"name": ["a"]}, "name: Give text"),
         ({"name": "a\x00b"}, "name: Null characters are not allowed"),
         ({"launched_on": "tomorrow"}, "launched_on: Give a date as YYYY-MM-DD"),
