@@ -83,7 +83,8 @@ def changelist(bound: Bound, query: Mapping[str, Any], *, offset: int = 0, limit
         return admin.get_changelist_instance(request)
     except (IncorrectLookupParameters, SuspiciousOperation) as error:
         # What the database or the ORM said of it stays here.
-        raise RefusalError(f"filters: the list does not take these, see {bound.exposed.tool_name('describe')}.") from error
+        told = f"filters: the list does not take these, see {bound.exposed.tool_name('describe')}."
+        raise RefusalError(told) from error
     finally:
         admin.get_changelist = own
 
