@@ -50,6 +50,8 @@ async def in_database_masked(function: Callable[P, R], *args: P.args, **kwargs: 
         answer = await in_database(function, *args, **kwargs)
     except Exception as error:
         error.args = tuple(masked(item, _secrets(rows)) for item in error.args)
+        if (details := getattr(error, "details", None)) is not None:
+            error.details = masked(details, _secrets(rows))  # type: ignore[attr-defined]
         raise
     finally:
         _rows.reset(before)

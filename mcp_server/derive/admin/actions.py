@@ -6,14 +6,13 @@ from itertools import islice
 from typing import Any
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied
 from django.db import router, transaction
 from django.http import QueryDict
 from django.urls import Resolver404, resolve
 
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.changes import is_clock, stored
-from mcp_server.derive.admin.deleting import in_the_way
+from mcp_server.derive.admin.deleting import check_deletable
 from mcp_server.derive.admin.listing import changelist
 from mcp_server.derive.admin.lookup import find_pks
 from mcp_server.derive.admin.pages import Form, Page
@@ -142,7 +141,8 @@ class Run:
         if page is not None and self.name == DELETE_SELECTED:
             # Without a button to press, the admin's own page names all that is in the way; counted it is shorter.
             _, _, lacking, protected = self.bound.admin.get_deleted_objects(rows, self.bound.request)
-            raise PermissionDenied(" ".join(in_the_way(self.bound, rows, lacking, protected)) or page.text)
+            check_deletable(self.bound, rows, lacking, protected)
+            raise RefusalError(page.text)
         return self._done(response, named, before, page)
 
     def _rows(self) -> list[Any]:

@@ -39,7 +39,8 @@ def _run(bound: Bound, todo: list[Job], atomic: bool) -> list[dict[str, Any]]:
     results = [_one(bound, name, job) for name, job in todo]
     if atomic and (failed := [result for result in results if "error" in result]):
         told = f"Nothing was changed: {len(failed)} of {len(results)} items were refused."
-        raise BulkRefusedError(f"{told} {'; '.join(_reasons(failed))}.")
+        details = {"done": 0, "failed": len(failed), "results": failed}
+        raise BulkRefusedError(f"{told} {'; '.join(_reasons(failed))}.", details=details)
     return results
 
 

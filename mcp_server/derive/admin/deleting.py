@@ -8,7 +8,6 @@ from typing import Any
 from django.apps import apps
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import quote
-from django.core.exceptions import PermissionDenied
 from django.utils.text import capfirst
 
 from mcp_server.derive.admin.bound import Bound
@@ -18,7 +17,7 @@ from mcp_server.derive.admin.refusal import RefusalError, refused
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import named
 from mcp_server.derive.admin.transactions import transact
-from mcp_server.derive.admin.values import text_of
+from mcp_server.derive.admin.values import label_of, text_of
 from mcp_server.derive.admin.writing import only, response
 
 MAX_NAMED = 20
@@ -43,8 +42,7 @@ def delete_row(bound: Bound, row: Any, *, dry_run: bool = False) -> dict[str, An
     bound.request = bound.new_request("delete", quote(row.pk), method="POST")
     fill(bound.request.POST, {"post": "yes"})
     nested, counts, lacking, protected = bound.admin.get_deleted_objects([row], bound.request)
-    if verdict := " ".join(in_the_way(bound, [row], lacking, protected)):
-        raise PermissionDenied(verdict)
+    check_deletable(bound, [row], lacking, protected)
     if dry_run:
         _ask(bound, row)
     else:
@@ -61,8 +59,7 @@ def _ask(bound: Bound, row: Any) -> None:
     page = bound.admin.delete_view(bound.new_request("delete", quote(row.pk)), str(quote(row.pk)))
     said = getattr(page, "context_data", None) or {}
     lacking, protected = said.get("perms_lacking") or (), said.get("protected") or ()
-    if verdict := " ".join(in_the_way(bound, [row], lacking, protected)):
-        raise PermissionDenied(verdict)
+    check_deletable(bound, [row], lacking, protected)
 
 
 def _run(bound: Bound, row: Any, pk: Any, collected: Any) -> None:
@@ -84,19 +81,31 @@ def _run(bound: Bound, row: Any, pk: Any, collected: Any) -> None:
         raise RefusalError(" ".join(["Not deleted.", *bound.request.messages(marked=False)]))
 
 
-def in_the_way(bound: Bound, rows: Sequence[Any], lacking: Any, protected: Any) -> Iterator[str]:
-    """Yield everything that keeps the rows from being deleted, so that nobody has to try again to learn the rest."""
+def check_deletable(bound: Bound, rows: Sequence[Any], lacking: Any, protected: Any) -> None:
+    """Raise all that keeps the rows from being deleted at once, so that nobody has to try again to learn the rest."""
     barred = [row for row in rows if not bound.admin.has_delete_permission(bound.request, row)]
-    yield from dict.fromkeys(refused(bound, row, "delete") for row in barred[:MAX_BARRED])
-    if protected:
-        named = [text_of(str(item)) for item in protected]
-        counts = Counter(name.partition(":")[0].lower() for name in named)
-        counted = ", ".join(f"{number} x {kind}" for kind, number in sorted(counts.items()))
-        more = ", …" if len(named) > 3 else ""
+    others = sorted({str(name) for name in lacking} - ({str(bound.opts.verbose_name)} if barred else set()))
+    blocking = [text_of(str(item)) for item in protected]
+    counts = dict(sorted(Counter(name.partition(":")[0].lower() for name in blocking).items()))
+    said = list(dict.fromkeys(refused(bound, row, "delete") for row in barred[:MAX_BARRED]))
+    if blocking:
+        counted = ", ".join(f"{number} x {kind}" for kind, number in counts.items())
+        more = ", …" if len(blocking) > 3 else ""
         which = str(rows[0]) if len(rows) == 1 else f"These {bound.opts.verbose_name_plural}"
-        yield f"{which} cannot be deleted, because of protected rows: {counted} ({'; '.join(named[:3])}{more})."
-    if others := sorted({str(name) for name in lacking} - ({str(bound.opts.verbose_name)} if barred else set())):
-        yield f"Your user may not delete what would go with it: {', '.join(others)}."
+        said.append(
+            f"{which} cannot be deleted, because of protected rows: {counted} ({'; '.join(blocking[:3])}{more})."
+        )
+    if others:
+        said.append(f"Your user may not delete what would go with it: {', '.join(others)}.")
+    details = {
+        "not_deleted": [named(bound, row) for row in rows[:MAX_NAMED]],
+        "forbidden": [label_of(row) for row in barred[:MAX_NAMED]],
+        "protected": counts,
+        "protected_rows": blocking[:MAX_NAMED],
+        "may_not_delete": others,
+    }
+    if said:
+        raise RefusalError(" ".join(said), details={name: value for name, value in details.items() if value})
 
 
 def _unnamed() -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What a caller can mend: the error whose text reaches the client, and the words for what the admin refused."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
@@ -13,10 +13,11 @@ from mcp_server.derive.admin.values import label_of
 
 
 class RefusalError(ToolError):
-    """Quiet in the log: one line and no traceback."""
+    """Quiet in the log: one line and no traceback. What the text says in words, `details` say to a program."""
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(self, *args: Any, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(*args, log_level=logging.INFO)
+        self.details = dict(details or {})
 
 
 class FormRefusedError(Exception):
@@ -45,14 +46,18 @@ def rule_of(admin_class: Any) -> str:
     return f" ({text.removesuffix('.')})." if text else "."
 
 
-def refusal_text(error: FormRefusedError) -> str:
+def form_refusal(error: FormRefusedError) -> RefusalError:
     """Return the form's errors, each after its field; those of inline rows after inline, number and field."""
-    sentences = list(form_errors(error.form, ""))
+    found = list(form_errors(error.form, ""))
     for formset in error.formsets:
-        sentences += [f"{formset.mcp.name_of(formset)}: {text}" for text in formset_errors(formset)]
+        found += [(formset.mcp.name_of(formset), text) for text in formset_errors(formset)]
         for form in formset.forms:
-            sentences += form_errors(form, formset.mcp.place(form.prefix))
-    return " ".join(sentences) or "The form was refused."
+            found += form_errors(form, formset.mcp.place(form.prefix))
+    errors: dict[str, list[str]] = {}
+    for where, text in found:
+        errors.setdefault(where or NON_FIELD_ERRORS, []).append(text)
+    said = " ".join(f"{where}: {text}" if where else text for where, text in found)
+    return RefusalError(said or "The form was refused.", details={"errors": errors})
 
 
 def formset_errors(formset: Any) -> Iterable[str]:
@@ -62,7 +67,7 @@ def formset_errors(formset: Any) -> Iterable[str]:
         yield few if error.code == "too_few_forms" else " ".join(map(str, error.messages))
 
 
-def form_errors(form: Any, place: str) -> Iterable[str]:
+def form_errors(form: Any, place: str) -> Iterable[tuple[str, str]]:
     for name, texts in form.errors.items():
         where = ".".join(part for part in (place, name) if part not in ("", NON_FIELD_ERRORS))
-        yield f"{where}: ".removeprefix(": ") + " ".join(str(text) for text in texts)
+        yield where, " ".join(str(text) for text in texts)

@@ -21,6 +21,7 @@ from mcp_server.derive.admin.bound import Bound, for_lists, unique_names
 from mcp_server.derive.admin.callers import caller_key, is_for_reading, most_permitted_user, views
 from mcp_server.derive.admin.exposure import DEFAULT_EXCLUDE, Exposed, find_exposed
 from mcp_server.derive.admin.guards import load_urls
+from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.texts import bulk_arguments, description, parameters, without_database
 from mcp_server.derive.masking import in_database_masked
 from mcp_server.derive.provider import derived_of
@@ -93,7 +94,13 @@ class DerivedTool(AsksItself, Tool):
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         user = await require_mcp_user(get_context())
         with expected_errors():
-            answer = await in_database_masked(await audited(self.call), user, current_origin(), arguments)
+            try:
+                answer = await in_database_masked(await audited(self.call), user, current_origin(), arguments)
+            except RefusalError as error:
+                if not error.details:
+                    raise
+                text = TextContent(type="text", text=str(error))
+                return ToolResult(content=[text], structured_content=error.details, is_error=True)
         if isinstance(answer, ToolResult):
             return answer
         # One line without spaces: the text is what most clients hand to the model.

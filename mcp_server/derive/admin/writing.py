@@ -28,7 +28,7 @@ from mcp_server.derive.admin.forms import Partial
 from mcp_server.derive.admin.inlines import formsets_of, inlines_of
 from mcp_server.derive.admin.locking import locked
 from mcp_server.derive.admin.lookup import find_row, handed
-from mcp_server.derive.admin.refusal import FormRefusedError, RefusalError, refusal_text, refused
+from mcp_server.derive.admin.refusal import FormRefusedError, RefusalError, form_refusal, refused
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import identity, named
 from mcp_server.derive.admin.transactions import transact
@@ -118,7 +118,7 @@ class Write:
             else:
                 admin.change_view(bound.request, str(quote(self.row.pk)))
         except FormRefusedError as error:
-            raise RefusalError(refusal_text(error)) from None
+            raise form_refusal(error) from None
         except PermissionDenied as error:
             raise PermissionDenied(str(error) or refused(bound, self.row, "change" if self.row else "add")) from error
         if self.row is not None and self.saved is not None and self.saved.pk != self.row.pk:

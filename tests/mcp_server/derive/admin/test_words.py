@@ -142,6 +142,48 @@ def test_blocking_rows_are_counted_and_relation_tables_are_not_named_row_by_row(
     assert "with_it" not in answer
 
 
+def test_a_refusal_says_to_programs_what_it_says_in_words(boss):
+    product = make_product()
+    for call in (
+        ("delete_category", {"id": "Desks"}),
+        ("action_category", {"action": "delete_selected", "ids": ["Desks"]}),
+    ):
+        result = boss.result(call[0], **call[1])
+        assert result.is_error
+        assert result.structured_content == {
+            "not_deleted": [{"id": product.category_id, "label": "Desks", "name": "Desks", "slug": "desks"}],
+            "protected": {"product": 1},
+            "protected_rows": ["Product: SKU0043 Oak desk"],
+        }
+    order = make_order(make_user("bob"))
+    told = boss.result("delete_order", id=order.number).structured_content
+    row = {"id": order.pk, "label": order.number, "number": order.number}
+    assert told == {"not_deleted": [row], "forbidden": [order.number]}
+
+
+def test_errors_come_back_per_field(boss):
+    order = make_order(make_user("bob"))
+    lines = [{"id": "1 x SKU0043", "quantity": 99}, {"product": "SKU0044", "quantity": 1}]
+    told = boss.result("update_order", id=order.number, values={"note": "x" * 501, "lines": lines})
+    assert told.structured_content["errors"].keys() == {"note", "lines.1.product"}
+    told = boss.result("create_product", values={"sku": "a b", "name": "", "category": "Desks", "price": "1"})
+    assert told.structured_content == {
+        "errors": {
+            "sku": ["Use capital letters, digits and hyphens only, for example SKU0043."],
+            "name": ["This field is required."],
+        }
+    }
+
+
+def test_an_all_or_nothing_refusal_has_a_result_for_each_item_that_failed(boss):
+    product = make_product()
+    told = boss.result("bulk_product", operation="update", ids=[product.sku, "SKU9"], values={"name": "Lamp"})
+    assert (told.structured_content["done"], told.structured_content["failed"]) == (0, 1)
+    [failed] = told.structured_content["results"]
+    assert failed["item"] == "SKU9"
+    assert "You see no product" in failed["error"]
+
+
 def test_what_an_action_asked_for_is_named_in_its_refusal(boss):
     make_product()
     asked = {"action": "change_price", "ids": ["SKU0043"], "confirm": True}
