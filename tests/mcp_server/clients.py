@@ -1,13 +1,16 @@
 """Real clients for every transport, all in this process but stdio."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
 from fastmcp import Client
+from fastmcp.client.messages import MessageHandler
 from fastmcp.client.transports import SSETransport, StreamableHttpTransport
 from fastmcp.utilities.asgi_transport import StreamingASGITransport
+from mcp_types import ResourceUpdatedNotification
 from starlette.applications import Starlette
 
 BASE_URL = "http://localhost"
@@ -55,3 +58,14 @@ def mcp_client(
         return Client(SSETransport(BASE_URL + (path or "/mcp/sse"), headers=headers, httpx_client_factory=build))
     over_http = StreamableHttpTransport(BASE_URL + (path or "/mcp"), headers=headers, httpx_client_factory=build)
     return Client(over_http, mode="legacy" if transport == "2025-11-25" else "2026-07-28")
+
+
+class Notes(MessageHandler):
+    """Keeps the URIs of the resources that a client of before 2026-07-28 hears of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.uris: asyncio.Queue[str] = asyncio.Queue()
+
+    async def on_resource_updated(self, message: ResourceUpdatedNotification) -> None:
+        self.uris.put_nowait(str(message.params.uri))

@@ -19,7 +19,7 @@ from pytest_django import Settings
 from starlette.applications import Starlette
 
 from mcp_server.context import get_mcp_user
-from mcp_server.orm import database_thread, database_threads, in_database, orm_tool
+from mcp_server.orm import database_thread, database_threads, drop_stale_connections, in_database, orm_tool
 from tests.mcp_server.clients import HTTP_TRANSPORTS, mcp_client, running
 from tests.mcp_server.wire import MODERN
 from tests.mcp_server.world import ADD, VIEW, make_server
@@ -209,8 +209,6 @@ async def test_nothing_inside_an_atomic_block_is_closed(transactional_db: None) 
 
         await in_database(lambda: connection.ensure_connection())
         await in_database(begin)
-        from mcp_server.orm import drop_stale_connections
-
         await in_database(drop_stale_connections)
         assert await in_database(end)
 
@@ -222,8 +220,8 @@ async def test_a_message_outlives_the_closing_of_its_thread(transactional_db: No
         assert await Group.objects.acount() == 0
 
 
-async def test_messages_that_wait_while_threads_close_are_served(settings: Settings, transactional_db: None) -> None:
-    settings.MCP_DB_THREADS = 1
+async def held_thread() -> tuple[asyncio.Task[None], threading.Event]:
+    """Return a call that has a database thread and keeps it, and what lets it go on."""
     started, go_on = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -232,6 +230,12 @@ async def test_messages_that_wait_while_threads_close_are_served(settings: Setti
 
     holding = asyncio.create_task(in_database(hold))
     await asyncio.to_thread(started.wait)
+    return holding, go_on
+
+
+async def test_messages_that_wait_while_threads_close_are_served(settings: Settings, transactional_db: None) -> None:
+    settings.MCP_DB_THREADS = 1
+    holding, go_on = await held_thread()
     waiting = [asyncio.create_task(in_database(Group.objects.count)) for _ in range(3)]
     await asyncio.sleep(0)
     closing = asyncio.create_task(asyncio.to_thread(database_threads.close))
@@ -243,28 +247,14 @@ async def test_a_short_call_never_waits_behind_a_long_one_while_a_thread_is_free
     settings: Settings, transactional_db: None
 ) -> None:
     settings.MCP_DB_THREADS = 2
-    started, go_on = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        started.set()
-        go_on.wait()
-
-    holding = asyncio.create_task(in_database(hold))
-    await asyncio.to_thread(started.wait)
+    holding, go_on = await held_thread()
     assert await asyncio.gather(*(in_database(Group.objects.count) for _ in range(20))) == [0] * 20
     go_on.set()
     await holding
 
 
 async def test_closing_waits_no_longer_than_told_for_a_call_that_never_ends(transactional_db: None) -> None:
-    started, go_on = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        started.set()
-        go_on.wait()
-
-    holding = asyncio.create_task(in_database(hold))
-    await asyncio.to_thread(started.wait)
+    holding, go_on = await held_thread()
     database_threads.close(seconds=0)
     assert not holding.done()
     go_on.set()

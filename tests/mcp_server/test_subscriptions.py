@@ -10,14 +10,12 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group, User
 from django.db import connection, transaction
 from fastmcp import Client
-from fastmcp.client.messages import MessageHandler
 from mcp.client.subscriptions import Subscription, listen
-from mcp_types import ResourceUpdatedNotification
 from starlette.applications import Starlette
 
 from mcp_server.asgi import build_app
 from mcp_server.subscriptions import _watched, rows_of, watch
-from tests.mcp_server.clients import mcp_client, running
+from tests.mcp_server.clients import Notes, mcp_client, running
 from tests.mcp_server.world import make_server
 from tests.tokens.people import make_token, make_user
 from tokens.models import MCPToken
@@ -140,15 +138,6 @@ async def test_a_stream_hears_nothing_after_its_caller_lost_access(
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await anext(aiter(subscription))
-
-
-class Notes(MessageHandler):
-    def __init__(self) -> None:
-        super().__init__()
-        self.uris: asyncio.Queue[str] = asyncio.Queue()
-
-    async def on_resource_updated(self, message: ResourceUpdatedNotification) -> None:
-        self.uris.put_nowait(str(message.params.uri))
 
 
 async def subscribed(client: Client[Any], notes: Notes) -> None:

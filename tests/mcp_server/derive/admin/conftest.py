@@ -25,10 +25,9 @@ class Caller:
     def __init__(self, server: FastMCP[Any], user: User, **token: Any) -> None:
         self.server, self.user = server, user
         self.token = MCPToken.objects.create(user=user, name="agent", **token)
-        self.bytes = self.calls = 0
 
     def tools(self) -> dict[str, Any]:
-        return {tool.name: tool for tool in self._ask(lambda client: client.list_tools())}
+        return {tool.name: tool for tool in self.ask(lambda client: client.list_tools())}
 
     def call(self, tool: str, **arguments: Any) -> Any:
         """Return the structured content; a refusal is an AssertionError with its text."""
@@ -42,16 +41,18 @@ class Caller:
         return text_of(result)
 
     def result(self, tool: str, **arguments: Any) -> Any:
-        return self._ask(lambda client: client.call_tool(tool, arguments, raise_on_error=False))
+        return self.ask(lambda client: client.call_tool(tool, arguments, raise_on_error=False))
 
-    def _ask(self, question: Any) -> Any:
-        async def ask() -> Any:
+    def ask(self, question: Any) -> Any:
+        """Return what question(client) returns, asked in a session of its own."""
+
+        async def session() -> Any:
             async with Client(self.server) as client:
                 return await question(client)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("MCP_TOKEN", self.token.token)
-            return async_to_sync(ask)()
+            return async_to_sync(session)()
 
 
 def text_of(result: Any) -> str:

@@ -342,8 +342,8 @@ def test_a_row_that_is_called_by_its_secret_is_told_without_it():
         boss.call("delete_access", id="A-1", dry_run=True),
         boss.refused("delete_access", id="A-2"),
         boss.refused("get_access", id="kept-4b1d0c7e9a2f6835", fields=["api_token"]),
-        boss._ask(lambda client: client.read_resource("django://workshop.access/A-2")),
-        boss._ask(lambda client: client.get_prompt("renew_access", {"rows": "A-1, A-2"})),
+        boss.ask(lambda client: client.read_resource("django://workshop.access/A-2")),
+        boss.ask(lambda client: client.get_prompt("renew_access", {"rows": "A-1, A-2"})),
     ]
     assert "4b1d0c7e9a2f6835" not in str(answers)
     assert str(answers).count("[secret]") > 10

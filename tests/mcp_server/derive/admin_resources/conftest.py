@@ -4,48 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
-from django.contrib.auth.models import User
-from fastmcp import Client, FastMCP
+from django.contrib import admin
+from fastmcp import FastMCP
 from mcp import MCPError
 from mcp_types import PromptReference, ResourceTemplateReference
 
-from mcp_server.derive.admin import register_admin_tools
-from mcp_server.server import create_server
 from tests.factories import make_user
-from tokens.models import MCPToken
-
-MODELS = ("category", "supplier", "tag", "product", "stockadjustment", "order", "orderline")
-VIEW_ALL = tuple(f"shop.view_{model}" for model in MODELS)
-FULL = tuple(f"shop.{verb}_{model}" for verb in ("view", "add", "change", "delete") for model in MODELS)
+from tests.mcp_server.derive.admin.conftest import Caller, server_of
 
 
-class Person:
-    """One user with a token of their own, one session a question."""
-
-    def __init__(self, server: FastMCP[Any], user: User, **token: Any) -> None:
-        self.server, self.user = server, user
-        self.token = MCPToken.objects.create(user=user, name="Claude", **token)
-
-    def ask(self, question: Any) -> Any:
-        async def session() -> Any:
-            async with Client(self.server) as client:
-                return await question(client)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("MCP_TOKEN", self.token.token)
-            return async_to_sync(session)()
-
-    def call(self, tool: str, **arguments: Any) -> Any:
-        return self.ask(lambda client: client.call_tool(tool, arguments)).structured_content
-
-    def refused(self, tool: str, **arguments: Any) -> str:
-        result = self.ask(lambda client: client.call_tool(tool, arguments, raise_on_error=False))
-        assert result.is_error
-        return str(result.content[0].text)
-
-    def tools(self) -> dict[str, Any]:
-        return {tool.name: tool for tool in self.ask(lambda client: client.list_tools())}
+class Person(Caller):
+    """A caller who also reads resources, takes prompts and completes arguments."""
 
     def templates(self) -> dict[str, Any]:
         found = self.ask(lambda client: client.list_resource_templates())
@@ -79,9 +48,7 @@ class Person:
 
 @pytest.fixture(scope="session")
 def server() -> FastMCP[Any]:
-    mcp = create_server()
-    register_admin_tools(mcp)
-    return mcp
+    return server_of(admin.site)
 
 
 @pytest.fixture

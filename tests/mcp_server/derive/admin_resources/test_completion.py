@@ -13,7 +13,8 @@ from mcp_server.derive.admin import register_admin_tools
 from mcp_server.server import create_server
 from shop.models import Category, Product, Tag
 from tests.factories import make_order, make_product, make_user
-from tests.mcp_server.derive.admin_resources.conftest import FULL, Person
+from tests.mcp_server.derive.admin.conftest import FULL
+from tests.mcp_server.derive.admin_resources.conftest import Person
 
 PRODUCT = "django://shop.product/{pk}"
 

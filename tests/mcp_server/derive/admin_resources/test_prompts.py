@@ -15,7 +15,8 @@ from mcp_server.derive.admin import register_admin_tools
 from mcp_server.server import create_server
 from shop.models import Order, Tag
 from tests.factories import make_order, make_product, make_user
-from tests.mcp_server.derive.admin_resources.conftest import FULL, VIEW_ALL, Person
+from tests.mcp_server.derive.admin.conftest import FULL, VIEW_ALL
+from tests.mcp_server.derive.admin_resources.conftest import Person
 
 MODELS = ("category", "supplier", "tag", "product", "order")
 OWN = {"mark_discontinued_product", "change_price_product", "mark_paid_order", "mark_shipped_order"}

@@ -19,7 +19,8 @@ from mcp_server.server import create_server
 from shop.models import Category, Product, Supplier, Tag
 from tests.everything.models import Gadget, Maker
 from tests.factories import make_order, make_product, make_user
-from tests.mcp_server.derive.admin_resources.conftest import FULL, MODELS, VIEW_ALL, Person
+from tests.mcp_server.derive.admin.conftest import FULL, MODELS, VIEW_ALL
+from tests.mcp_server.derive.admin_resources.conftest import Person
 
 ROWS = {f"django://shop.{model}/{{pk}}" for model in MODELS if model != "orderline"}
 FILE = "django://shop.product/{pk}/datasheet"

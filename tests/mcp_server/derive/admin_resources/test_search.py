@@ -15,7 +15,8 @@ from mcp_server.server import create_server, register_everything
 from shop.models import OrderLine, Tag
 from tests.everything.models import Gadget, Maker
 from tests.factories import make_order, make_product, make_user
-from tests.mcp_server.derive.admin_resources.conftest import FULL, VIEW_ALL, Person
+from tests.mcp_server.derive.admin.conftest import FULL, VIEW_ALL
+from tests.mcp_server.derive.admin_resources.conftest import Person
 
 
 @pytest.fixture

@@ -15,9 +15,7 @@ from django.db.models import F
 from django.test import Client as Browser
 from django.urls import reverse
 from fastmcp import Client
-from fastmcp.client.messages import MessageHandler
 from mcp.client.subscriptions import Subscription, listen
-from mcp_types import ResourceUpdatedNotification
 from starlette.applications import Starlette
 
 from mcp_server.asgi import build_app
@@ -30,8 +28,8 @@ from shop import services
 from shop.admin import OrderAdmin
 from shop.models import Category, Order, OrderLine, Product, Supplier
 from tests.factories import make_order, make_product, make_user
-from tests.mcp_server.clients import mcp_client, running
-from tests.mcp_server.derive.admin_resources.conftest import FULL
+from tests.mcp_server.clients import Notes, mcp_client, running
+from tests.mcp_server.derive.admin.conftest import FULL
 from tokens.models import MCPToken
 
 Change = Callable[[Client[Any]], Any]
@@ -158,15 +156,6 @@ async def test_a_row_is_watched_however_its_statement_is_written(app: Starlette,
     async with listening(app, boss, uri) as (client, subscription):
         await change(client)
         assert await told(subscription) == uri
-
-
-class Notes(MessageHandler):
-    def __init__(self) -> None:
-        super().__init__()
-        self.uris: asyncio.Queue[str] = asyncio.Queue()
-
-    async def on_resource_updated(self, message: ResourceUpdatedNotification) -> None:
-        self.uris.put_nowait(str(message.params.uri))
 
 
 @asynccontextmanager
