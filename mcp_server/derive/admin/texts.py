@@ -151,9 +151,8 @@ def _values(bound: Bound, *, change: bool) -> dict[str, Any]:
     keys = [item for item in fields if str(item.get("description", "")).startswith("FK")]
     hints = [f"FK: id, label or unique field; see autocomplete_{bound.exposed.noun}."] if keys else []
     if change:
-        hints.append('Numbers may be {"add":-3} or {"multiply":"1.1"}.')
-    if change and any("type" in item for item in keys):
-        hints.append('Lists of FK may be {"add":[…],"remove":[…]}.')
+        lists = ', lists {"add":[],"remove":[]}' if any("type" in item for item in keys) else ""
+        hints.append(f'Numbers may be {{"add":-3}}, {{"multiply":"1.1"}}{lists}.')
     schema["description"] = " ".join(hints) or "The fields"
     return {"values": schema, "dry_run": DRY_RUN}
 
