@@ -104,6 +104,22 @@ def test_the_list_shows_a_mask(boss: Client, ada: User) -> None:
     assert token.digest not in page + boss.get(change_url(token)).text
 
 
+def test_the_list_says_which_tools_a_token_allows(boss: Client, ada: User) -> None:
+    for tools in ([], ["place_order", "cancel_order"]):
+        make_token(ada, allowed_tools=tools)
+    columns = re.findall(r'class="field-tools">([^<]*)<', boss.get(LIST).text)
+    assert sorted(columns) == ["all", "place_order, cancel_order"]
+
+
+def test_the_page_leads_to_no_forms_of_other_models(boss: Client, ada: User) -> None:
+    for page in (ADD, change_url(make_token(ada))):
+        assert "related-widget-wrapper-link" not in boss.get(page).text
+
+
+def test_only_who_chooses_among_users_searches_them(boss: Client, desk: Client) -> None:
+    assert [b"admin-autocomplete" in client.get(ADD).content for client in (boss, desk)] == [True, False]
+
+
 def test_sending_the_same_form_again_makes_no_second_token(boss: Client, ada: User) -> None:
     form_id = re.search(r'name="form_id" value="([^"]+)"', boss.get(ADD).text)[1]
     first = boss.post(ADD, form_data(ada, form_id=form_id))
@@ -256,6 +272,7 @@ def test_staff_who_may_only_look_cannot_rotate_or_change(clerk: User, desk: Clie
     page = desk.get(change_url(token))
     assert page.status_code == 200
     assert "ping" in page.text
+    assert "all_tools" not in page.text
     act(desk, "rotate", token, suffix=token.suffix)
     act(desk, "revoke", token)
     assert desk.post(change_url(token), form_data(clerk)).status_code == 403
