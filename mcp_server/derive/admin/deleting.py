@@ -16,9 +16,9 @@ from mcp_server.derive.admin.lookup import find_row, handed
 from mcp_server.derive.admin.refusal import RefusalError, refused
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import named
+from mcp_server.derive.admin.stand_ins import only, response
 from mcp_server.derive.admin.transactions import transact
 from mcp_server.derive.admin.values import label_of, text_of
-from mcp_server.derive.admin.writing import only, response
 
 MAX_NAMED = 20
 MAX_BARRED = 5

@@ -1,15 +1,12 @@
 """Creates and changes rows through the admin's own add and change views."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
-from django.db import models
-from django.http import HttpResponse
-from django.urls import NoReverseMatch
 from django.utils.html import format_html
 from django.utils.translation import gettext
 
@@ -31,6 +28,7 @@ from mcp_server.derive.admin.lookup import find_row, handed
 from mcp_server.derive.admin.refusal import FormRefusedError, RefusalError, form_refusal, refused
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import identity, named
+from mcp_server.derive.admin.stand_ins import only, response, without_files
 from mcp_server.derive.admin.transactions import transact
 from mcp_server.derive.admin.values import label_of, name_of, plain, text_of
 from mcp_server.derive.secrecy import HIDDEN
@@ -261,41 +259,3 @@ class Write:
             for name in lost(form, given):
                 where = ".".join(filter(None, (self.partial.place(form.prefix or ""), name)))
                 raise RefusalError(f"{where}: not taken: something keeps the old value.")
-
-
-def response(admin: Any, view: str) -> Any:
-    """Return the hook that answers after saving; Django's own only says so and leads to another page."""
-    names = (f"response_{view}", f"response_post_save_{view}", "_response_post_save", "message_user")
-    is_own = overrides(type(admin), ModelAdmin, names)
-
-    def respond(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return getattr(admin, names[0])(*args, **kwargs) if is_own else HttpResponse(status=204)
-        except NoReverseMatch:
-            # A site that is in no URLconf has no page to go to.
-            return HttpResponse(status=204)
-
-    return respond
-
-
-def without_files(own: Any, instances: Any) -> Any:
-    """Wrap a saving hook for a dry run: a storage cannot roll back, so files are named and not stored."""
-
-    def save(request: Any, *args: Any, **kwargs: Any) -> Any:
-        for row in instances(*args, *kwargs.values()):
-            for field in row._meta.concrete_fields:
-                file = getattr(row, field.attname) if isinstance(field, models.FileField) else None
-                if file and not file._committed:
-                    file.name, file._committed = field.generate_filename(row, file.name), True
-        return own(request, *args, **kwargs)
-
-    return save
-
-
-def only(row: Any, own: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a get_object that hands out this row; a page that asks for another one gets that from its own."""
-
-    def get_object(request: Any, object_id: Any, from_field: Any = None) -> Any:
-        return row if str(object_id) == str(row.pk) else own(request, object_id, from_field)
-
-    return get_object
