@@ -10,6 +10,7 @@ from django.db.models import NOT_PROVIDED
 from django.forms import FileField
 from django.forms.formsets import DELETION_FIELD_NAME
 
+from mcp_server.derive.admin.ahead import looks_at_data, narrowed
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.convert import posted, python_value
 from mcp_server.derive.admin.inlines import Inline
@@ -44,7 +45,8 @@ class Partial:
         self.places: dict[str, str] = {}
 
     def form_class(self, base: Any) -> Any:
-        return partial(PartialForm, base, mcp=self, mcp_plain=cleans_plainly(base))
+        looking = base if looks_at_data(base) else None
+        return partial(PartialForm, base, mcp=self, mcp_plain=cleans_plainly(base), mcp_looking=looking)
 
     def formset_class(self, base: Any) -> Any:
         return partial(PartialFormSet, base, mcp=self, mcp_blank=asks_of_blank(base), form=self.form_class(base.form))
@@ -66,10 +68,22 @@ class Partial:
         """Give the form what was sent for it; every other field is fixed to what it is."""
         if not form.prefix:
             self.form = form
+        form.mcp_stays = bool(form.prefix in self.staying and form.mcp_plain)
+        self._begin_form(form)
+        self._check_names(form)
+        self._fill_fields(form)
+
+    def fill_page(self, page: Any) -> None:
+        """Post what the page of a form sends, before the form is there to be asked."""
+        page.mcp_old, page.mcp_errors, page.mcp_page = {}, {}, None
+        self._begin_form(page)
+        self._fill_fields(page)
+
+    def _begin_form(self, form: Any) -> None:
         form.mcp_given = self.given.get(form.prefix or "", {})
         form.mcp_new = form.instance._state.adding
-        form.mcp_stays = bool(form.prefix in self.staying and form.mcp_plain)
-        self._check_names(form)
+
+    def _fill_fields(self, form: Any) -> None:
         for name, field in form.fields.items():
             if name in form.mcp_given:
                 self._put(form, name, field)
@@ -81,7 +95,7 @@ class Partial:
                 if not field.disabled and not isinstance(field, FileField):
                     field.disabled = True
                     keep_posted(form, name, field)
-                if not form.mcp_new:
+                if not form.mcp_new and not narrowed(form, name):
                     keep_relation(form, name, field)
 
     def _begin(self, form: Any, name: str) -> None:

@@ -10,6 +10,7 @@ from django.forms import Select
 from django.forms.utils import ErrorDict
 from django.utils.functional import cached_property
 
+from mcp_server.derive.admin.ahead import page_of
 from mcp_server.derive.admin.bound import model_field
 from mcp_server.derive.admin.convert import posted, rendered
 from mcp_server.derive.admin.kept import (
@@ -28,8 +29,14 @@ class PartialForm:
 
     mcp: "Partial"
     mcp_plain = False
+    # The class itself, where it looks at what was sent while it is built.
+    mcp_looking: Any = None
+    mcp_page: Any = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if self.mcp_looking is not None and (page := page_of(self.mcp_looking, args, kwargs)) is not None:
+            self.mcp.fill_page(page)
+            self.mcp_page = page
         super().__init__(*args, **kwargs)
         self.mcp_begin()
 
