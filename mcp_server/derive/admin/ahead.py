@@ -8,6 +8,7 @@ from django.core.exceptions import EmptyResultSet
 from django.forms.models import BaseModelForm
 
 from mcp_server.derive.admin.exposure import overrides
+from mcp_server.derive.admin.inlines import prefixed
 
 logger = logging.getLogger(__name__)
 
@@ -43,3 +44,24 @@ def narrowed(form: Any, name: str) -> bool:
     except EmptyResultSet:
         # One of them offers nothing at all.
         return True
+
+
+def post_inlines_when_asked(partial: Any, formsets: Any) -> None:
+    """Let the rows of inlines be found in what the page sent, of which each formset has a copy of its own.
+
+    They are posted when somebody looks for them: a form that counts them, or the view for rows that are to go.
+    """
+    bound, post = partial.bound, partial.bound.request.POST
+    found = list(prefixed(formsets))
+
+    def ahead() -> None:
+        for prefix, formset, inline in found:
+            row = bound.model() if partial.row is None else partial.row
+            sent = partial.formset_class(formset)(**bound.admin.get_formset_kwargs(bound.request, row, inline, prefix))
+            # Filled in as they are built, and thrown away.
+            list(sent.forms)
+            for name, values in sent.data.lists():
+                if name.startswith(f"{prefix}-"):
+                    post.setlist(name, values)
+
+    post.ahead, post.prefixes = ahead, tuple(f"{prefix}-" for prefix, _, _ in found)

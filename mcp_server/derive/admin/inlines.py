@@ -43,16 +43,22 @@ class Inline:
 
 def inlines_of(bound: Bound, formsets: Any) -> Iterator[Inline]:
     """Yield the inlines tools know, in the admin's order and with the admin's prefixes."""
-    prefixes: dict[str, int] = {}
     names: set[str] = set()
+    for prefix, formset, admin in prefixed(formsets):
+        name = _name(formset, admin, names)
+        if bound.exposed.shows(name):
+            yield Inline(name, prefix, formset, admin)
+
+
+def prefixed(formsets: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the formset classes and inlines with the prefixes that the admin's page gives them."""
+    prefixes: dict[str, int] = {}
     for formset, admin in formsets:
         prefix = formset.get_default_prefix()
         prefixes[prefix] = prefixes.get(prefix, 0) + 1
         if prefixes[prefix] != 1 or not prefix:
             prefix = f"{prefix}-{prefixes[prefix]}"
-        name = _name(formset, admin, names)
-        if bound.exposed.shows(name):
-            yield Inline(name, prefix, formset, admin)
+        yield prefix, formset, admin
 
 
 def formsets_of(bound: Bound, row: Any = None) -> Any:

@@ -39,6 +39,33 @@ class CollectedMessages(BaseStorage):
         return bool(said) and all(message.level >= ERROR for message in said)
 
 
+class Posted(QueryDict):
+    """What a browser sends, of which `ahead` posts a part, the rows of inlines, when somebody looks for it."""
+
+    # What their names begin with; a copy is of what is there, and posts no more.
+    prefixes: tuple[str, ...] = ()
+
+    def ahead(self) -> None:
+        raise NotImplementedError
+
+    def _look(self, name: object) -> None:
+        if self.prefixes and str(name).startswith(self.prefixes):
+            self.prefixes = ()
+            self.ahead()
+
+    def __contains__(self, name: object) -> bool:
+        self._look(name)
+        return super().__contains__(name)
+
+    def __getitem__(self, name: str) -> Any:
+        self._look(name)
+        return super().__getitem__(name)
+
+    def getlist(self, name: str, default: Any = None) -> Any:
+        self._look(name)
+        return super().getlist(name, default)
+
+
 class AdminRequest(WSGIRequest):
     """What the admin's views get over HTTP; sessions and URL matches are made when somebody asks."""
 
@@ -64,7 +91,7 @@ class AdminRequest(WSGIRequest):
         )
         self.user = user
         self.GET: Any = QueryDict(mutable=True)
-        self._post: Any = QueryDict(mutable=True)
+        self._post: Any = Posted(mutable=True)
         self._files: Any = MultiValueDict()
         self._messages = CollectedMessages(self)
         # The token in the Authorization header is the proof; there is no cookie that another page could ride on.

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils.html import format_html
 from django.utils.translation import gettext
 
-from mcp_server.derive.admin.ahead import page_of
+from mcp_server.derive.admin.ahead import page_of, post_inlines_when_asked
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.changes import (
     inline_change,
@@ -138,6 +138,7 @@ class Write:
             page = page_of(shown, (request.POST, request.FILES), {"instance": self.row})
             if page is not None:
                 self.partial.fill_page(page)
+        post_inlines_when_asked(self.partial, self._inlines)
 
     def _kinds(self) -> str:
         """Return the tools for the kinds of a row to be added, where the admin's page asks for its kind first."""

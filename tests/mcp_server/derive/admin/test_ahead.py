@@ -6,7 +6,7 @@ import pytest
 from django import forms
 from django.contrib import admin
 
-from tests.mcp_server.derive.admin.conftest import Caller, boss_of
+from tests.mcp_server.derive.admin.conftest import Caller, boss_of, caller_of, site_of
 from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Part
 
 pytestmark = pytest.mark.django_db
@@ -90,3 +90,50 @@ def test_rows_of_an_inline_and_a_get_form_find_what_the_page_sends():
     assert "serial cannot be written here" in refusal
     machine.refresh_from_db()
     assert (machine.serial, machine.kind) == ("A 2", "s")
+
+
+class CountingForm(forms.ModelForm):
+    def clean(self) -> Any:
+        rows = range(int(self.data["parts-TOTAL_FORMS"]))
+        names = [self.data.get(f"parts-{row}-name") for row in rows if f"parts-{row}-DELETE" not in self.data]
+        if not any(names):
+            raise forms.ValidationError("A machine has parts.")
+        return super().clean()
+
+
+class PartInline(admin.TabularInline):
+    model = Part
+    extra = 0
+
+
+class CountedAdmin(admin.ModelAdmin):
+    form = CountingForm
+    inlines = (PartInline,)
+
+
+def test_a_form_that_counts_the_rows_of_an_inline_finds_those_the_call_leads_to():
+    boss = boss_of((Machine, CountedAdmin))
+    new = {"code": "S-1", "serial": "A 1"}
+    assert boss.refused("create_machine", values=new) == "A machine has parts."
+    boss.call("create_machine", values=new | {"parts": [{"name": "Blade"}]})
+    boss.call("update_machine", id="S-1", values={"kind": "d"})
+    gone = [{"id": "Blade", "delete": True}]
+    assert boss.refused("update_machine", id="S-1", values={"parts": gone}) == "A machine has parts."
+    boss.call("update_machine", id="S-1", values={"parts": [*gone, {"name": "Disc"}]})
+    assert list(Part.objects.values_list("name", flat=True)) == ["Disc"]
+
+
+class PlainAdmin(admin.ModelAdmin):
+    inlines = (PartInline,)
+
+
+def test_rows_of_an_inline_go_for_who_may_delete_them_and_not_change_them():
+    Part.objects.create(machine=Machine.objects.create(code="S-1", serial="A 1"), name="Blade")
+    may = ("view_machine", "change_machine", "view_part", "delete_part")
+    ann = caller_of(site_of((Machine, PlainAdmin)), *(f"workshop.{name}" for name in may))
+    assert "cannot be changed" in ann.refused(
+        "update_machine", id="S-1", values={"parts": [{"id": "Blade", "name": "Disc"}]}
+    )
+    changed = ann.call("update_machine", id="S-1", values={"parts": [{"id": "Blade", "delete": True}]})["changed"]
+    assert changed == {"parts": {"deleted": ["Blade"]}}
+    assert not Part.objects.exists()
