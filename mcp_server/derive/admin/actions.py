@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -19,7 +20,7 @@ from mcp_server.derive.admin.pages import Form, Page
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import AdminRequest, admin_path, fill
 from mcp_server.derive.admin.responses import failure_of, file_result, is_file, is_question, page_of
-from mcp_server.derive.admin.rows import alike, identity
+from mcp_server.derive.admin.rows import alike, named
 from mcp_server.derive.admin.sidebar import choices_of, own_parameters
 from mcp_server.derive.admin.transactions import transact
 from mcp_server.derive.admin.values import plain
@@ -124,13 +125,13 @@ class Run:
 
     def answer(self, confirm: bool, given: Mapping[str, Any]) -> Any:
         rows = self.rows = self._rows()
-        named = list(alike(rows, identity))
+        of = list(alike(rows, partial(named, self.bound)))
         before = {str(row.pk): stored(row) for row in rows}
         response = self._post({}, keep=False)
         page = page_of(response)
         if page is not None and page.form is not None:
             if not confirm:
-                return self._question(page, page.form, named)
+                return self._question(page, page.form, of)
             response = self._confirmed(page.form, given)
             page = page_of(response)
             if page is not None and page.form is not None:
@@ -143,14 +144,14 @@ class Run:
             _, _, lacking, protected = self.bound.admin.get_deleted_objects(rows, self.bound.request)
             check_deletable(self.bound, rows, lacking, protected)
             raise RefusalError(page.text)
-        return self._done(response, named, before, page)
+        return self._done(response, of, before, page)
 
     def _rows(self) -> list[Any]:
         return list(self.bound.admin.get_queryset(self.bound.request).filter(pk__in=self.pks))
 
-    def _question(self, page: Page, form: Form, named: Any) -> dict[str, Any]:
+    def _question(self, page: Page, form: Form, of: Any) -> dict[str, Any]:
         """Return what the action wants to know first; nothing was changed."""
-        told = {"confirm": "Nothing was changed. Call again with confirm=true", "says": page.text, "of": named}
+        told = {"confirm": "Nothing was changed. Call again with confirm=true", "says": page.text, "of": of}
         if parameters := dict(form.asks):
             told["confirm"] = f"{told['confirm']} and parameters"
             told["parameters"] = parameters
@@ -227,11 +228,11 @@ class Run:
 
         return log
 
-    def _done(self, response: Any, named: Any, before: Any, page: Page | None) -> Any:
+    def _done(self, response: Any, of: Any, before: Any, page: Page | None) -> Any:
         # A page is all that some actions do.
         left = self._left()
         changes, gone = self._log(before, left, always=page is None), self._log_gone(left)
-        told = {"action": self.name, "of": named, "messages": self.bound.request.messages()}
+        told = {"action": self.name, "of": of, "messages": self.bound.request.messages()}
         told |= {name: rows for name, rows in (("changed", changes), ("deleted", gone)) if rows}
         if page is not None:
             told["says"] = page.text

@@ -121,8 +121,9 @@ class Bound:
     @cached_property
     def _unique(self) -> list[str]:
         names = unique_names(self.model)
-        if not names:
-            return []
+        if not names or self.columns().keys() >= set(names):
+            # The form is not asked for what the list shows.
+            return names
         seen = {*self.columns(), *self.declared()}
         return [name for name in names if name in seen]
 

@@ -106,7 +106,7 @@ def related_rows(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     name = arguments.get("relation")
     if name is None:
         counts = {way: _related(bound, row, way, field)[1].count() for way, field in ways.items()}
-        return {"of": identity(row), "counts": counts}
+        return {"of": named(bound, row), "counts": counts}
     if name not in ways:
         raise RefusalError(f"relation: use one of: {', '.join(ways) or 'none'}.")
     other, rows = _related(bound, row, name, ways[name])
@@ -138,7 +138,7 @@ def history(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     ).select_related("user")
     found = list(entries.order_by("-action_time", "-pk")[offset : offset + limit + 1])
     shown = _shown_fields(bound, row)
-    answer: dict[str, Any] = {"of": identity(row), "entries": [_entry(shown, entry) for entry in found[:limit]]}
+    answer: dict[str, Any] = {"of": named(bound, row), "entries": [_entry(shown, entry) for entry in found[:limit]]}
     return answer | ({"next_offset": offset + limit} if len(found) > limit else {})
 
 

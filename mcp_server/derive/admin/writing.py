@@ -74,7 +74,7 @@ def update_row(bound: Bound, row: Any, values: Mapping[str, Any], *, dry_run: bo
     # Not asked for its label before: what that remembers of the old values would be its name in the log.
     saved = write.save()
     changed = write.changes(saved)
-    answer = {"updated": identity(saved), "changed": changed}
+    answer = {"updated": named(bound, saved), "changed": changed}
     return answer if changed else answer | {"note": "Nothing changed: these were the values already."}, write
 
 

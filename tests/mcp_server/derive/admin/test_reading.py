@@ -27,6 +27,18 @@ def test_rows_carry_id_label_unique_fields_and_the_columns_of_the_admin(boss):
     assert (row["price"], row["stock_value"], row["low_stock"]) == ("249.00", "2490.00", False)
 
 
+def test_every_answer_names_its_row_by_id_label_and_unique_fields(boss):
+    desks = Category.objects.create(name="Desks", slug="desks")
+    row = {"id": desks.pk, "label": "Desks", "name": "Desks", "slug": "desks"}
+    assert boss.call("related_category", slug="desks")["of"] == row
+    assert boss.call("history_category", slug="desks")["of"] == row
+    assert boss.call("autocomplete_category", search="Desk")["rows"] == [row]
+    assert boss.call("action_category", action="delete_selected", ids=["desks"])["of"] == [row]
+    written = boss.call("update_category", slug="desks", values={"description": "Of wood."})["updated"]
+    deleted = boss.call("delete_category", slug="desks")["deleted"]
+    assert written == deleted == row
+
+
 def test_search_filters_and_order_are_the_admins_own(boss):
     make_product("SKU0001", name="Oak desk", price=10, stock=0)
     make_product("SKU0002", name="Lamp", price=30)

@@ -58,7 +58,7 @@ def test_an_update_touches_what_was_given_and_nothing_else(boss):
     before = Product.objects.filter(pk=product.pk).values().get()
     answer = boss.call("update_product", sku="SKU0043", values={"price": "199.00"})
     assert answer == {
-        "updated": {"id": product.pk, "label": "SKU0043 Oak desk"},
+        "updated": {"id": product.pk, "label": "SKU0043 Oak desk", "sku": "SKU0043"},
         "changed": {"price": ["249.00", "199.00"]},
     }
     after = Product.objects.filter(pk=product.pk).values().get()
