@@ -1,8 +1,20 @@
 """The arguments and answers of tool classes."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
+
+
+def without_nul(text: str) -> str:
+    # PostgreSQL stores no NUL characters, and its driver would fail on one.
+    if "\x00" in text:
+        raise PydanticCustomError("nul", "NUL characters are not allowed")
+    return text
+
+
+# Text that every database stores.
+Text = Annotated[str, AfterValidator(without_nul)]
 
 
 class Schema(BaseModel):

@@ -126,7 +126,7 @@ def adapt(tool_class: type[Tool]) -> ClassTool:
     always = is_open(tool.permission_classes) and "enabled" not in vars(tool_class)
     adapter = ClassTool if always else GuardedClassTool
     return adapter(
-        name=tool.name or _snake(tool_class.__name__.removesuffix("Tool")),
+        name=tool.name or snake_case(tool_class.__name__.removesuffix("Tool")),
         description=tool.description or inspect.cleandoc(tool_class.__doc__ or ""),
         parameters=arguments_of(tool.Input),
         output_schema=answer_of(tool.Output) if tool.Output else None,
@@ -174,5 +174,5 @@ def _class_of(function: Callable[..., Any], attributes: dict[str, Any]) -> type[
     return type(f"{function.__name__}_tool", (Tool,), body | attributes)
 
 
-def _snake(name: str) -> str:
+def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from mcp_server.classes.schema import Text, without_nul
 from shop.models import MAX_STOCK, Order, Product, StockAdjustment
 
 MAX_PAGE = 100
@@ -37,13 +38,6 @@ def _hide_null(schema: dict[str, Any]) -> None:
     schema.update(known)
 
 
-def _without_nul(text: str) -> str:
-    # PostgreSQL stores no NUL characters, and its driver would fail on one.
-    if "\x00" in text:
-        raise PydanticCustomError("nul", "NUL characters are not allowed")
-    return text
-
-
 def _storable(attributes: dict[str, Any]) -> dict[str, Any]:
     try:
         text = json.dumps(attributes, ensure_ascii=False, allow_nan=False)
@@ -66,16 +60,15 @@ def _day(value: Any) -> date:
     return day
 
 
-Text = Annotated[str, AfterValidator(_without_nul)]
 Sku = Annotated[
     str,
     StringConstraints(strip_whitespace=True, to_upper=True, min_length=1, max_length=20),
-    AfterValidator(_without_nul),
+    AfterValidator(without_nul),
 ]
 OrderNumber = Annotated[
     str,
     StringConstraints(strip_whitespace=True, to_upper=True, min_length=1, max_length=36),
-    AfterValidator(_without_nul),
+    AfterValidator(without_nul),
 ]
 Day = Annotated[date, BeforeValidator(_day), ShownAs({"type": "string", "format": "date"})]
 # Numbers are taken too, but clients are told to send strings: floats would round.

@@ -8,10 +8,11 @@ from fastmcp import FastMCP
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from mcp_server.classes.schema import Text
 from mcp_server.context import CurrentUser
 from mcp_server.orm import orm_tool
 from mcp_server.permissions import READ_ONLY, UPDATE, requires
-from mcp_server.tools.arguments import Day, Limit, ManualReason, Note, Offset, Reason, Sku, Text, optional
+from mcp_server.tools.arguments import Day, Limit, ManualReason, Note, Offset, Reason, Sku, optional
 from mcp_server.tools.catalogue import categories_within, find_product
 from mcp_server.tools.paging import Page, between, page_of
 from shop import services

@@ -8,6 +8,7 @@ from fastmcp import FastMCP
 from fastmcp.exceptions import ToolError
 from pydantic import Field
 
+from mcp_server.classes.schema import Text
 from mcp_server.context import CurrentUser
 from mcp_server.orm import orm_tool
 from mcp_server.permissions import CREATE, READ_ONLY, UPDATE, requires
@@ -20,7 +21,6 @@ from mcp_server.tools.arguments import (
     ProductStatus,
     Sku,
     TagNames,
-    Text,
     Units,
     optional,
 )

@@ -50,7 +50,7 @@ def _listed(bound: Bound) -> dict[str, Any]:
         "search": [str(name).lstrip("^=@") for name in admin.get_search_fields(request)],
         "order": list(sortable(bound)),
         "filters": own | {name: _kind(field) for name, field in field_filters(bound).items()},
-        "foreign_keys": foreign_keys(bound),
+        "foreign_keys": list(foreign_keys(bound)),
         "relations": list(shown_relations(bound)),
         "actions": offered(bound),
     }

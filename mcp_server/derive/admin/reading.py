@@ -200,7 +200,7 @@ def searched(bound: Bound, rows: Any, term: str) -> Any:
 
 def _choices(bound: Bound, name: str, term: str) -> tuple[Bound | None, Any]:
     """Return what the form offers for a foreign key, narrowed as the admin's own autocomplete view narrows it."""
-    known = _foreign_keys(bound)
+    known = foreign_keys(bound)
     if name not in known:
         told = f"use one of: {', '.join(known)}." if known else "there is none to look up; leave it out."
         raise RefusalError(f"field: {told}")
@@ -265,12 +265,8 @@ def by_label(rows: Any, term: str) -> Any:
     return [row for row in rows[:MAX_LABELS] if term.lower() in label_of(row).lower()] if term else rows
 
 
-def foreign_keys(bound: Bound) -> list[str]:
+def foreign_keys(bound: Bound) -> dict[str, Any]:
     """Return the fields of the form, and of its inlines' rows, that refer to rows of models the caller may view."""
-    return list(_foreign_keys(bound))
-
-
-def _foreign_keys(bound: Bound) -> dict[str, Any]:
     named = {name: model_field(bound.model, name) for name in sorted(bound.declared())}
     for inline in inlines_of(bound, formsets_of(bound)):
         shown = inline.fields(bound.request, None)

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from mcp_server.classes.tools import snake_case
 from mcp_server.derive.drf.endpoints import Endpoint
 
 MAX_NAME = 64
@@ -46,12 +47,8 @@ def _candidates(endpoint: Endpoint, suffix: str, prefix: str | None) -> Iterator
 def _prefix(endpoint: Endpoint) -> str:
     callback = endpoint.callback
     if endpoint.in_viewset:
-        return str(callback.initkwargs.get("basename") or _snake(callback.cls.__name__.removesuffix("ViewSet")))
-    return endpoint.name or _snake(callback.cls.__name__.removesuffix("View"))
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+        return str(callback.initkwargs.get("basename") or snake_case(callback.cls.__name__.removesuffix("ViewSet")))
+    return endpoint.name or snake_case(callback.cls.__name__.removesuffix("View"))
 
 
 def _cut(name: str) -> str:

@@ -9,11 +9,11 @@ from pydantic import BaseModel, Field, create_model
 
 from mcp_server.classes.errors import Invalid
 from mcp_server.classes.resources import Resource
-from mcp_server.classes.schema import Schema
+from mcp_server.classes.schema import Schema, Text
 from mcp_server.classes.tools import Tool
 from mcp_server.derive.models.exposed import ExposedModel
 from mcp_server.derive.models.rows import as_answer, delete, find, write
-from mcp_server.derive.models.types import Text, answered_type, asked_type, description_of, key_type
+from mcp_server.derive.models.types import answered_type, asked_type, description_of, key_type
 from mcp_server.permissions import CREATE, READ_ONLY, UPDATE
 
 MAX_PAGE = 100

@@ -6,8 +6,9 @@ import uuid
 from typing import Annotated, Any, Literal
 
 from django.db import models
-from pydantic import AfterValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import Field, WithJsonSchema
+
+from mcp_server.classes.schema import Text
 
 # The first that fits; a field that is none of these is text.
 TYPES: list[tuple[tuple[type, ...], Any]] = [
@@ -22,16 +23,6 @@ TYPES: list[tuple[tuple[type, ...], Any]] = [
     ((models.JSONField,), Any),
 ]
 Money = Annotated[decimal.Decimal, WithJsonSchema({"type": "string", "format": "decimal"})]
-
-
-def _without_nul(text: str) -> str:
-    # PostgreSQL stores no NUL characters, and its driver would fail on one.
-    if "\x00" in text:
-        raise PydanticCustomError("nul", "NUL characters are not allowed")
-    return text
-
-
-Text = Annotated[str, AfterValidator(_without_nul)]
 
 
 def answered_type(field: Any) -> Any:
