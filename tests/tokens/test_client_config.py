@@ -42,7 +42,9 @@ def test_mcp_remote_is_told_of_plain_http_and_of_sse() -> None:
     assert args[args.index("--transport") + 1] == "sse-only"
 
 
-@pytest.mark.parametrize(("client", "root"), [("claude-desktop", "mcpServers"), ("cursor", "mcpServers")])
+@pytest.mark.parametrize(
+    ("client", "root"), [("claude-desktop", "mcpServers"), ("cursor", "mcpServers"), ("vscode", "servers")]
+)
 def test_over_stdio_a_client_starts_the_command_with_the_token_in_its_environment(client: str, root: str) -> None:
     server = json.loads(config(client, "stdio"))[root]["shop"]
     assert server["command"] == "/srv/my shop/.venv/bin/python"
