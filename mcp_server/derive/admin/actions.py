@@ -86,7 +86,10 @@ def run_action(bound: Bound, arguments: Mapping[str, Any]) -> Any:
         # Its page says all there is to know; what a hook does to files no rollback brings back.
         confirm, given = False, {}
     answer = transact(bound, lambda: run.answer(confirm, given), dry_run=dry_run)
-    return told_after(bound, answer, dry_run=dry_run) if isinstance(answer, dict) else answer
+    if isinstance(answer, dict):
+        return told_after(bound, answer, dry_run=dry_run)
+    answer.structured_content |= {"dry_run": True} if dry_run else {}
+    return answer
 
 
 def told_after(bound: Bound, answer: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:

@@ -10,9 +10,8 @@ from mcp_server.derive.admin.deleting import delete_row
 from mcp_server.derive.admin.locking import lock_keys
 from mcp_server.derive.admin.lookup import find, find_pks
 from mcp_server.derive.admin.refusal import RefusalError, refused
-from mcp_server.derive.admin.rows import named
 from mcp_server.derive.admin.transactions import transact
-from mcp_server.derive.admin.writing import Write, update_row
+from mcp_server.derive.admin.writing import create_row, update_row
 from mcp_server.errors import validation_text
 
 MAX_ITEMS = 100
@@ -130,7 +129,8 @@ def find_known(bound: Bound, refs: list[Any]) -> list[Any]:
 
 def _create(number: int, values: Mapping[str, Any], dry_run: bool) -> Job:
     def job(bound: Bound) -> dict[str, Any]:
-        return {"created": named(bound, Write(bound, None, values, dry_run=dry_run).save())}
+        answer, write = create_row(bound, values, dry_run=dry_run)
+        return answer | write.said()
 
     return f"items.{number}", job
 

@@ -9,6 +9,7 @@ from django.db import router
 from django.db.models import NOT_PROVIDED
 from django.forms import FileField
 from django.forms.formsets import DELETION_FIELD_NAME
+from django.forms.models import InlineForeignKeyField
 
 from mcp_server.derive.admin.ahead import looks_at_data, narrowed
 from mcp_server.derive.admin.bound import Bound, model_field
@@ -153,7 +154,9 @@ class Partial:
         return f"{where}{name[:60]} {'cannot be written here: it is read-only.' if known else 'is no field.'}"
 
     def _allowed(self, form: Any) -> str:
-        writable = [name for name, field in form.fields.items() if not field.disabled]
+        # The row that an inline hangs on is the one that is written.
+        own = {name: field for name, field in form.fields.items() if not isinstance(field, InlineForeignKeyField)}
+        writable = [name for name, field in own.items() if not field.disabled]
         if not form.prefix:
             writable = [*filter(self.bound.exposed.takes, writable), *self.inlines]
         return f"Fields you may write: {', '.join(writable) or 'none'}."

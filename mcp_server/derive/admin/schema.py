@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.validators import FileExtensionValidator, MaxValueValidator, MinValueValidator
+from django.db.models import FileField
 from django.forms.models import BaseModelForm, ModelChoiceField, ModelMultipleChoiceField
 
 from mcp_server.derive.admin.bound import Bound, model_field
@@ -16,6 +17,7 @@ from mcp_server.derive.secrecy import is_secret
 
 logger = logging.getLogger(__name__)
 
+FILE = "File: name, base64 content"
 MAX_CHOICES = 25
 MAX_HELP = 80
 MAX_HELP_AGAIN = 50
@@ -130,7 +132,7 @@ def _typed(bound: Bound, field: Any, *, full: bool) -> dict[str, Any]:
     if isinstance(field, forms.ChoiceField):
         return _choices(field.choices, full=full)
     if isinstance(field, forms.FileField):
-        return {"type": "object", "description": _file(field)}
+        return {"type": "object", "description": f"{FILE}{_kinds(field)}"}
     if isinstance(field, forms.JSONField):
         return {"description": "JSON"}
     for kind, schema in STRINGS:
@@ -168,8 +170,11 @@ def _bounds(field: Any) -> dict[str, Any]:
 def _bound_by_columns(properties: Mapping[str, dict[str, Any]], model: Any) -> None:
     """Add the bounds that only the model's validators know; a form field has those of its own."""
     for name, schema in properties.items():
-        if "integer" in str(schema.get("type")) and (column := model_field(model, name)) is not None:
+        column = model_field(model, name)
+        if "integer" in str(schema.get("type")) and column is not None:
             schema |= _bounds(column)
+        elif isinstance(column, FileField) and (text := schema.get("description", "")).startswith(FILE):
+            schema["description"] = f"{FILE}{_kinds(column, text)}{text.removeprefix(FILE)}"
 
 
 def _text(field: Any) -> dict[str, Any]:
@@ -182,14 +187,16 @@ def _choices(choices: Any, *, full: bool) -> dict[str, Any]:
     if len(pairs) > MAX_CHOICES and not full:
         return {"description": f"One of {len(pairs)} choices, see describe"}
     labels = [f"{key}={label}" for key, label in pairs if str(key).lower() != label.lower()]
-    told = {"description": ", ".join(labels)} if labels and full else {}
+    # A word says by itself what it stands for; a number does not.
+    told = {"description": ", ".join(labels)} if labels and (full or str(pairs[0][0]).isdecimal()) else {}
     return {"enum": [plain(key) for key, _ in pairs]} | told
 
 
-def _file(field: Any) -> str:
-    found = [v.allowed_extensions for v in field.validators if isinstance(v, FileExtensionValidator)]
-    kinds = f", {'/'.join(found[0])}" if found and found[0] and len(found[0]) < 10 else ""
-    return f"File: name, base64 content{kinds}"
+def _kinds(field: Any, said: str = "") -> str:
+    """Return the kinds of files a field takes, unless it was said already."""
+    found = [v.allowed_extensions or [] for v in field.validators if isinstance(v, FileExtensionValidator)]
+    kinds = found[0] if found and len(found[0]) < 10 else []
+    return f", {'/'.join(kinds)}" if kinds and not all(kind in said for kind in kinds) else ""
 
 
 def target(bound: Bound, field: Any) -> str:

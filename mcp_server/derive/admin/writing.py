@@ -41,12 +41,7 @@ OWN_SENTENCES = ("The {name} “{obj}” was added successfully.", "The {name} �
 def create(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer the create tool."""
     dry_run = bool(arguments.get("dry_run"))
-
-    def work() -> tuple[dict[str, Any], Write]:
-        write = Write(bound, None, arguments["values"], dry_run=dry_run)
-        row = write.save()
-        return {"created": named(bound, row)} | ({"values": write.values_of(row)} if dry_run else {}), write
-
+    work = lambda: create_row(bound, arguments["values"], dry_run=dry_run)  # noqa: E731
     return told(*transact(bound, work, dry_run=dry_run))
 
 
@@ -64,6 +59,13 @@ def update(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
 def told(answer: dict[str, Any], write: "Write") -> dict[str, Any]:
     """Return the answer with all that hooks said, on commit too."""
     return answer | write.said() | ({"dry_run": True} if write.dry_run else {})
+
+
+def create_row(bound: Bound, values: Mapping[str, Any], *, dry_run: bool) -> "tuple[dict[str, Any], Write]":
+    """Add a row; return the answer, which says of a dry run what the row would hold, and the run."""
+    write = Write(bound, None, values, dry_run=dry_run)
+    row = write.save()
+    return {"created": named(bound, row)} | ({"values": write.values_of(row)} if dry_run else {}), write
 
 
 def update_row(bound: Bound, row: Any, values: Mapping[str, Any], *, dry_run: bool) -> "tuple[dict[str, Any], Write]":

@@ -92,6 +92,9 @@ def test_an_action_that_answers_with_a_file_gives_the_file(boss):
     [file] = [block.resource for block in result.content if block.type == "resource"]
     assert (file.mime_type, str(file.uri)) == ("text/csv", "file:///products.csv")
     assert "SKU0043,Oak desk" in file.text
+    assert "dry_run" not in result.structured_content
+    tried = boss.call("action_product", action="export_csv", ids=["SKU0043"], dry_run=True)
+    assert (tried["file"], tried["dry_run"]) == ("products.csv", True)
 
 
 def test_an_action_reaches_only_rows_in_sight(caller):

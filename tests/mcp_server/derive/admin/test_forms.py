@@ -13,6 +13,7 @@ from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.test import override_settings
 
+from shop.models import Product
 from tests.factories import make_product
 from tests.mcp_server.derive.admin.conftest import caller_of
 from tests.mcp_server.derive.admin.workshop.models import Machine, Part, Shelf, Standing
@@ -23,6 +24,26 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def site(db: None) -> admin.AdminSite:
     return admin.AdminSite(name="forms")
+
+
+class CodedForm(forms.ModelForm):
+    reorder_level = forms.TypedChoiceField(choices=[(1, "Never"), (5, "Soon")], coerce=int)
+    datasheet = forms.FileField(required=False)
+
+    class Meta:
+        model = Product
+        fields = ("name", "reorder_level", "datasheet")
+
+
+def test_a_schema_says_what_numbers_stand_for_and_which_files_are_taken(site):
+    site.register(Product, form=CodedForm)
+    product, boss = make_product(), caller_of(site)
+    fields = boss.tools()["update_product"].input_schema["properties"]["values"]["properties"]
+    assert fields["reorder_level"] == {"enum": [1, 5], "description": "1=Never, 5=Soon"}
+    assert fields["datasheet"]["description"] == "File: name, base64 content, pdf/txt/csv"
+    boss.call("update_product", id=product.pk, values={"reorder_level": "Never"})
+    product.refresh_from_db()
+    assert product.reorder_level == 1
 
 
 class ArchiveAdmin(admin.ModelAdmin):
@@ -69,6 +90,14 @@ def test_what_writes_to_yet_another_database_cannot_be_tried(site):
     assert not Shelf.objects.using("archive").exists()
     boss.call("create_shelf", values={"label": "Nails"})
     assert Shelf.objects.using("archive").get().label == Shelf.objects.get().label
+
+
+def test_a_bulk_dry_run_says_what_each_new_row_would_hold(boss):
+    make_product()
+    item = {"sku": "SKU0001", "name": "Pine desk", "category": "desks", "price": "9"}
+    [made] = boss.call("bulk_product", operation="create", items=[item], dry_run=True)["results"]
+    assert made["values"] == boss.call("create_product", values=item, dry_run=True)["values"]
+    assert (made["values"]["price"], made["values"]["reorder_level"]) == ("9.00", 5)
 
 
 def test_a_bulk_dry_run_stores_no_file(boss):

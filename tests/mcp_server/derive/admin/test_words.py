@@ -54,7 +54,7 @@ def test_get_gives_the_inlines_that_fields_asks_for(boss):
             [{"product": "SKU0001", "quantity": 1}, {"product": "SKU0043", "quantity": 2}],
             "lines.1: ",
         ),
-        ([{"product": "SKU0001", "qty": 1}], "lines.0.qty is no field"),
+        ([{"product": "SKU0001", "qty": 1}], "lines.0.qty is no field. Fields you may write: product, quantity."),
         ([{"product": "SKU0001", "quantity": 1}, {"id": "1 x SKU0043", "quantity": 99}], "lines.1.quantity: Only"),
         ([{"id": "1 x SKU0043", "delete": True}], "lines: at least 1 row is needed."),
     ],
