@@ -16,6 +16,8 @@ from tokens.models import MCPToken
 STATE_KEY_USER = "mcp_user"
 STATE_KEY_TOKEN = "mcp_token"  # noqa: S105  (the name of a place, not a secret)
 
+# For synchronous code deep within a call, which has no context to ask.
+_token: ContextVar[MCPToken | None] = ContextVar("mcp_token", default=None)
 _called: ContextVar[tuple[Context, str, Tool | None] | None] = ContextVar("mcp_called_tool", default=None)
 
 
@@ -29,6 +31,19 @@ async def get_mcp_token(ctx: Context) -> MCPToken | None:
     """Return the token of the call; None as get_mcp_user, or for a caller who came without an MCPToken."""
     token: MCPToken | None = await ctx.get_state(STATE_KEY_TOKEN)
     return token
+
+
+async def set_caller(ctx: Context, user: AbstractBaseUser | None, token: MCPToken | None) -> None:
+    """Say who sent the current message, and with which token."""
+    await ctx.set_state(STATE_KEY_USER, user, serializable=False)
+    await ctx.set_state(STATE_KEY_TOKEN, token, serializable=False)
+    _token.set(token)
+
+
+def token_has(tool: str) -> bool:
+    """Tell whether the token of the current message has a tool, for what another one does in its place."""
+    token = _token.get()
+    return token is None or token.can_use_tool(tool)
 
 
 async def called_tool(ctx: Context, name: str) -> Tool | None:

@@ -14,7 +14,7 @@ from mcp_types import CallToolRequestParams, GetPromptRequestParams, ReadResourc
 
 from mcp_server.auth import DjangoAccessToken, Principal, environment_principal
 from mcp_server.conf import setting
-from mcp_server.context import STATE_KEY_TOKEN, STATE_KEY_USER, called_tool, get_mcp_token, get_mcp_user, http_request
+from mcp_server.context import called_tool, get_mcp_token, get_mcp_user, http_request, set_caller
 from mcp_server.orm import database_thread, in_database
 from mcp_server.permissions import (
     AsksItself,
@@ -43,7 +43,9 @@ class MCPAuthMiddleware(Middleware):
 
     async def on_message(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         async with database_thread():
-            await _set_principal(_context(context), await _principal())
+            caller = await _principal()
+            user, token = (caller.user, caller.token) if caller else (None, None)
+            await set_caller(_context(context), user, token)
             return await call_next(context)
 
     async def on_list_tools(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
@@ -99,11 +101,6 @@ async def _principal() -> Principal | None:
         return await environment_principal()
     except MCPAuthError as error:
         raise MCPError(code=UNAUTHORIZED, message=str(error)) from None
-
-
-async def _set_principal(ctx: Context, principal: Principal | None) -> None:
-    await ctx.set_state(STATE_KEY_USER, principal and principal.user, serializable=False)
-    await ctx.set_state(STATE_KEY_TOKEN, principal and principal.token, serializable=False)
 
 
 async def _caller(ctx: Context) -> tuple[AbstractBaseUser | None, MCPToken | None]:

@@ -7,6 +7,7 @@ from django.apps import apps
 from django.contrib import admin
 from mcp_types import Completion
 
+from mcp_server.context import token_has
 from mcp_server.derive.admin.bound import Bound, for_lists
 from mcp_server.derive.admin.exposure import Exposed
 from mcp_server.derive.admin.lookup import find
@@ -42,7 +43,7 @@ def names_of_rows(label: str, user: Any, typed: str) -> Completion:
     """Return names of rows of a model, "app.model", as its admin lets the caller see them."""
     model, site = apps.get_model(label), admin.site
     own = site._registry.get(model)
-    if own is None:
+    if own is None or getattr(own, "mcp_expose", None) is False:
         return nothing()
     bound = Bound(Exposed(site, model, own, str(model._meta.model_name)), user, own_origin())
     return row_names(bound, typed) if may_look(bound) else nothing()
@@ -55,9 +56,16 @@ def may_look(bound: Bound) -> bool:
 
 def related_names(bound: Bound, field: str, typed: str) -> Completion:
     """Return what tools take for the rows that a foreign key may refer to."""
+    if not may_list(bound.exposed):
+        return nothing()
     answer = autocomplete(bound, {"field": field, "search": typed, "limit": MAX_VALUES})
     values = [_name(row, [name for name in row if name not in ("id", "label")]) for row in answer["rows"]]
     return Completion(values=values, has_more="next_offset" in answer)
+
+
+def may_list(exposed: Exposed) -> bool:
+    """Tell whether there is a tool that lists these rows, which the caller's token has: completion tells no more."""
+    return any(token_has(exposed.tool_name(verb)) for verb in ("list", "autocomplete") if verb in exposed.verbs)
 
 
 def _name(row: Mapping[str, Any], unique: list[str]) -> str:
@@ -67,6 +75,8 @@ def _name(row: Mapping[str, Any], unique: list[str]) -> str:
 
 def _rows(bound: Bound, typed: str) -> list[Any]:
     """Return rows in the caller's scope which each may be seen by its own rule."""
+    if not may_list(bound.exposed):
+        return []
     rows = [*_exactly(bound, typed), *_searched(bound, typed)]
     may = bound.admin.has_view_or_change_permission
     return [row for row in rows if may(bound.request, row)]

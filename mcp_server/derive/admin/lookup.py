@@ -8,9 +8,10 @@ from django.contrib.admin.utils import quote
 from django.core.exceptions import ValidationError
 from django.urls import NoReverseMatch
 
+from mcp_server.context import token_has
 from mcp_server.derive.admin.arguments import MAX_TERM
 from mcp_server.derive.admin.bound import Bound, unique_names
-from mcp_server.derive.admin.exposure import overrides
+from mcp_server.derive.admin.exposure import WRITING, overrides
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.values import label_of
 
@@ -62,9 +63,12 @@ def handed(bound: Bound, row: Any, verb: str) -> tuple[Bound, Any]:
     if model is bound.model:
         return bound, row
     exposed = bound.exposed.peers.get(model)
+    what = f"This {bound.opts.verbose_name} is a {model._meta.verbose_name}, for which"
     if exposed is None or verb not in exposed.verbs:
-        name = model._meta.verbose_name
-        raise RefusalError(f"This {bound.opts.verbose_name} is a {name}, for which there is no tool {verb}.")
+        raise RefusalError(f"{what} there is no tool {verb}.")
+    # A token that was given the tools of one kind was not given those of another.
+    if not any(token_has(exposed.tool_name(name)) for name in ({verb, "bulk"} if verb in WRITING else {verb})):
+        raise RefusalError(f"{what} your token has no tool {exposed.tool_name(verb)}.")
     other = Bound(exposed, bound.user, bound.origin)
     # That kind's own rules decide which of its rows there are.
     found = other.admin.get_object(other.request, str(row.pk))

@@ -133,8 +133,11 @@ class AdminTool(DerivedTool):
 
     def for_audit(self, arguments: Mapping[str, Any]) -> Any:
         """Return what the audit may keep: not what goes into fields of a kind that keeps secrets."""
-        admin = self._exposed.model_admin
-        return without_values_of(secret_names([admin, *admin.inlines]), arguments)
+        own = self._exposed
+        # A row of a special kind may be left to the ModelAdmin of its kind.
+        kinds = [kind.model_admin for model, kind in own.peers.items() if issubclass(model, own.model)]
+        inlines = [inline for admin in (own.model_admin, *kinds) for inline in admin.inlines]
+        return without_values_of(secret_names([own.model_admin, *kinds, *inlines]), arguments)
 
     @property
     def opens(self) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.core.checks import registry
 from fastmcp import FastMCP
 
@@ -79,6 +80,14 @@ def test_who_lacks_a_permission_sees_no_such_prompt(ada: Person) -> None:
     assert other.prompts() == {}
     assert "Unknown prompt" in other.unprompted("tidy_catalogue", category="Desks")
     assert other.completed("tidy_catalogue", "status", "") == []
+
+
+def test_rows_of_a_model_that_is_hidden_from_agents_are_not_completed(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Category.objects.create(name="Desks", slug="desks")
+    monkeypatch.setattr(admin.site._registry[Category], "mcp_expose", False, raising=False)
+    assert ada.completed("tidy_catalogue", "category", "") == []
 
 
 def test_choices_and_rows_of_a_model_are_completed(ada: Person) -> None:

@@ -1,19 +1,22 @@
 """Pages of the admin that are not all there, or are another ModelAdmin's."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from django import forms
 from django.contrib import admin
 from django.core.files.base import ContentFile
+from django.db.models import CharField
 from django.db.models.signals import post_delete
 from django.http import HttpResponse
 from django.urls import path
 
 from mcp_server.derive.admin import MCPAdminMixin
 from tests.everything.models import Gadget
-from tests.mcp_server.derive.admin.conftest import boss_of, caller_of, site_of
+from tests.mcp_server.derive.admin.conftest import Caller, boss_of, caller_of, site_of
 from tests.mcp_server.derive.admin.workshop.models import Machine, OldMachine, Part, Press
 from tests.mcp_server.derive.admin.workshop.urls_of_rows import SITE_OF_ROWS
+from tokens.models import ToolCall
 
 pytestmark = pytest.mark.django_db
 
@@ -60,6 +63,10 @@ class PartKindsAdmin(admin.ModelAdmin):
         return self.admin_site._registry[SpecialPart].change_view(*args)
 
 
+class SafePressAdmin(LightPressAdmin):
+    formfield_overrides: ClassVar = {CharField: {"widget": forms.PasswordInput}}
+
+
 class HiddenPressAdmin(MCPAdminMixin, LightPressAdmin):
     mcp_tools = ("list",)
 
@@ -77,10 +84,11 @@ class FewPagesAdmin(admin.ModelAdmin):
 # Sites whose pages have addresses: the tests below make this module the URLconf.
 KINDS = site_of((Machine, KindsAdmin), (Press, LightPressAdmin), name="kinds")
 HIDDEN = site_of((Machine, KindsAdmin), (Press, HiddenPressAdmin), name="hidden")
+SAFE = site_of((Machine, KindsAdmin), (Press, SafePressAdmin), name="safe")
 PARTS = site_of((Part, PartKindsAdmin), (SpecialPart, SpecialPartAdmin), name="parts")
 LAMPS = site_of((Gadget, ManualAdmin), name="lamps")
 FEW = site_of((Machine, FewPagesAdmin), name="few")
-urlpatterns = [path(f"{site.name}/", site.urls) for site in (KINDS, HIDDEN, PARTS, LAMPS, FEW)]
+urlpatterns = [path(f"{site.name}/", site.urls) for site in (KINDS, HIDDEN, SAFE, PARTS, LAMPS, FEW)]
 routed = pytest.mark.urls(__name__)
 
 
@@ -123,6 +131,28 @@ def test_the_tools_of_another_model_do_no_more_to_a_kind_than_its_own():
     boss = caller_of(HIDDEN)
     refusal = boss.refused("update_machine", id="P-1", values={"tons": 3})
     assert refusal == "This machine is a press, for which there is no tool update."
+
+
+@routed
+def test_a_token_of_one_models_tools_does_nothing_to_the_rows_of_another_kind():
+    Press.objects.create(code="P-1", serial="A 1", tons=2)
+    boss = caller_of(KINDS)
+    change = {"operation": "update", "ids": ["P-1"], "values": {"tons": 3}}
+    calls = [("get", {"id": "P-1"}), ("history", {"id": "P-1"}), ("bulk", change)]
+    for verb, arguments in [*calls, ("delete", {"id": "P-1"}), ("update", {"id": "P-1", "values": {"tons": 3}})]:
+        few = Caller(boss.server, boss.user, allowed_tools=[f"{verb}_machine", "list_press"])
+        assert "for which your token has no tool" in few.refused(f"{verb}_machine", **arguments)
+    both = Caller(boss.server, boss.user, allowed_tools=["bulk_machine", "bulk_press"])
+    assert both.call("bulk_machine", **change)["done"] == 1
+    assert Press.objects.get().tons == 3
+
+
+@routed
+def test_what_the_form_of_a_kind_takes_unseen_is_in_no_audit_row():
+    Press.objects.create(code="P-1", serial="A 1", tons=2)
+    caller_of(SAFE).call("update_machine", id="P-1", values={"serial": "swordfish"})
+    assert Press.objects.get().serial == "swordfish"
+    assert ToolCall.objects.get().arguments["values"] == {"serial": "[secret]"}
 
 
 @pytest.mark.urls("tests.mcp_server.derive.admin.workshop.urls_of_rows")

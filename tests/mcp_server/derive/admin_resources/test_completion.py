@@ -112,6 +112,17 @@ def test_who_may_not_use_it_is_told_nothing_and_no_error(person: Callable[..., P
     assert reader.completed(PRODUCT, "pk", "") != []
 
 
+@pytest.mark.parametrize("tool", ["list_product", "autocomplete_product"])
+def test_a_token_is_told_the_rows_of_a_model_if_it_may_list_them(person: Callable[..., Person], tool: str) -> None:
+    make_product("SKU0001")
+    some = ["get_product", "update_product", "action_product"]
+    asked = [(PRODUCT, "pk", "oak"), ("mark_discontinued_product", "rows", ""), ("update_product", "category", "des")]
+    few = person("few", *FULL, token={"allowed_tools": some})
+    assert [few.completed(*question) for question in asked] == [[], [], []]
+    more = person("more", *FULL, token={"allowed_tools": [*some, tool]})
+    assert all(more.completed(*question) for question in asked)
+
+
 @pytest.mark.parametrize(
     ("of", "argument", "value"),
     [
