@@ -11,7 +11,7 @@ from mcp_server.derive.admin.filters import field_filters
 from mcp_server.derive.admin.inlines import formsets_of, inlines_of
 from mcp_server.derive.admin.listing import sortable
 from mcp_server.derive.admin.reading import foreign_keys, shown_relations
-from mcp_server.derive.admin.refusal import rule_of
+from mcp_server.derive.admin.refusal import words_of
 from mcp_server.derive.admin.schema import change_schema, values_schema
 from mcp_server.derive.admin.sidebar import kind_of, own_parameters
 
@@ -33,7 +33,7 @@ def describe(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
         "can": [verb for verb, allowed in can.items() if allowed],
         "unique": ["id", *bound.unique_fields()],
     }
-    if rule := rule_of(type(admin)).strip(" ()."):
+    if rule := words_of(type(admin)):
         answer["about"] = rule
     if can["view"] or can["change"]:
         answer |= _listed(bound)

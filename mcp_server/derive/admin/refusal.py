@@ -40,10 +40,14 @@ def refused(bound: Any, row: Any, verb: str) -> str:
 
 
 def rule_of(admin_class: Any) -> str:
-    """Return what the ModelAdmin's own docstring says first, the best hint there is about its rules."""
+    """Return the ModelAdmin's own words as the end of a sentence, the best hint there is about its rules."""
+    return f" ({text})." if (text := words_of(admin_class)) else "."
+
+
+def words_of(admin_class: Any) -> str:
+    """Return what the ModelAdmin's own docstring says first."""
     own = admin_class.__dict__.get("__doc__") if admin_class is not ModelAdmin else None
-    text = (own or "").strip().partition("\n")[0]
-    return f" ({text.removesuffix('.')})." if text else "."
+    return (own or "").strip().partition("\n")[0].removesuffix(".")
 
 
 def form_refusal(error: FormRefusedError) -> RefusalError:

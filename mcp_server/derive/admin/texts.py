@@ -12,6 +12,7 @@ from mcp_server.derive.admin.bulk import OPERATIONS, operations
 from mcp_server.derive.admin.filters import field_filters, path_of
 from mcp_server.derive.admin.listing import MAX_ROWS, sortable
 from mcp_server.derive.admin.reading import relations
+from mcp_server.derive.admin.refusal import words_of
 from mcp_server.derive.admin.schema import change_schema, values_schema
 from mcp_server.derive.admin.sidebar import choices_of, kind_of, may_use, own_filters, parameters_of, spec_of
 from mcp_server.derive.choices import selectable
@@ -39,8 +40,9 @@ def description(bound: Bound, verb: str) -> str:
     """Return the tool's description: what it does to which model, and where to look next."""
     opts = bound.opts
     one, many = str(opts.verbose_name), str(opts.verbose_name_plural)
+    about = f" {words}." if (words := words_of(type(bound.admin))) else ""
     texts = {
-        "describe": f"Fields, filters, rights of {many}.",
+        "describe": f"Fields, filters, rights of {many}.{about}",
         "list": f"List {many}{_columns(bound)}",
         "get": f"One {one}, all fields.",
         "create": f"Add one {one}.",
@@ -94,7 +96,7 @@ def _list(bound: Bound) -> dict[str, Any]:
         if bound.admin.get_search_fields(bound.request):
             found["search"] = {"type": "string", "description": "Words"}
     with best_effort():
-        text = "Also other fields, __gte, __lte, __icontains; FK: id or label"
+        text = "Others too, __gte, __lte, __icontains; FK: id or label"
         found["filters"] = {"type": "object", "description": text, "properties": _filters(bound)}
     with best_effort():
         if columns := sortable(bound):

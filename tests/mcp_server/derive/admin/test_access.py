@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.core.cache import cache
@@ -104,6 +105,16 @@ def test_every_tool_is_annotated_described_and_says_whom_it_is_for(boss):
     assert tools["create_product"].annotations.destructive_hint is False
     assert tools["update_order"].meta["django"] == {"permissions": ["shop.change_order"], "object_rule": True}
     assert tools["list_tag"].meta["django"]["permissions"] == ["shop.view_tag"]
+
+
+def test_descriptions_name_the_model_and_what_its_admin_says_of_it(boss):
+    tools = boss.tools()
+    for name, tool in tools.items():
+        noun = name.partition("_")[2]
+        if noun != "models":
+            opts = apps.get_model("shop", noun)._meta
+            assert str(opts.verbose_name) in tool.description or str(opts.verbose_name_plural) in tool.description
+    assert "orders. Orders as far as the user may see them; a shipped or" in tools["describe_order"].description
 
 
 async def test_the_systems_own_check_of_tools_finds_nothing(server):
