@@ -9,9 +9,10 @@ import json
 import os
 import statistics
 import tempfile
-from dataclasses import dataclass, field
-from itertools import cycle
+from dataclasses import replace
+from itertools import cycle, repeat
 from typing import Any
+from urllib.parse import urlencode
 
 from benchmarks.__main__ import manage, prepare, served
 from benchmarks.load import Load, rate, tool_call
@@ -41,18 +42,6 @@ print("FACTS" + json.dumps({
 CSRF = "c" * 32
 
 
-@dataclass(frozen=True)
-class Turns(Load):
-    """Requests that take turns, so that every update has something to change."""
-
-    turns: Any = field(default=None, compare=False)
-
-    def __getattribute__(self, name: str) -> Any:
-        if name == "request":
-            return next(object.__getattribute__(self, "turns"))
-        return object.__getattribute__(self, name)
-
-
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         environment = {
@@ -73,7 +62,7 @@ def pairs(facts: dict[str, Any], token: str, port: int) -> list[tuple[str, Load,
 
     def listing(rows: int) -> tuple[str, Load, Load]:
         path = f"/admin/shop/product/?pk__lte={facts[f'last{rows}']}&all="
-        page = Load(path, _request("GET", path, head), b"result_list")
+        page = Load(path, repeat(_request("GET", path, head)), b"result_list")
         return f"list {rows} rows", page, tool_call("list_product", {"limit": rows}, token, port)
 
     return [listing(20), listing(100), _supplier(facts, token, port, head), _order(facts, token, port, head)]
@@ -83,10 +72,7 @@ def _supplier(facts: dict[str, Any], token: str, port: int, head: list[str]) -> 
     path = f"/admin/shop/supplier/{facts['supplier']}/change/"
     values = [{"lead_time_days": days} for days in (3, 4)]
     forms = [{"name": facts["name"], "email": facts["email"], "website": "", **value} for value in values]
-    calls = [
-        tool_call("update_supplier", {"id": facts["supplier"], "values": value}, token, port).request
-        for value in values
-    ]
+    calls = [tool_call("update_supplier", {"id": facts["supplier"], "values": v}, token, port) for v in values]
     return "update a supplier", *_turns(path, forms, calls, head)
 
 
@@ -98,21 +84,18 @@ def _order(facts: dict[str, Any], token: str, port: int, head: list[str]) -> tup
         rows |= {f"lines-{number}-id": pk, f"lines-{number}-order": facts["order"]}
         rows[f"lines-{number}-quantity"] = quantity
     values = [{"note": note} for note in ("Ring twice", "Leave at the door")]
-    calls = [tool_call("update_order", {"id": facts["order"], "values": v}, token, port).request for v in values]
+    calls = [tool_call("update_order", {"id": facts["order"], "values": v}, token, port) for v in values]
     return f"update an order, {count} lines", *_turns(path, [rows | value for value in values], calls, head)
 
 
-def _turns(path: str, forms: list[dict[str, Any]], calls: list[bytes], head: list[str]) -> tuple[Load, Load]:
+def _turns(path: str, forms: list[dict[str, Any]], calls: list[Load], head: list[str]) -> tuple[Load, Load]:
+    """Return two loads whose requests take turns, so that every update has something to change."""
     posts = [_request("POST", path, head, form) for form in forms]
-    return (
-        Turns(path, b"", b"", turns=cycle(posts)),
-        Turns("tool", b"", b'"isError":false', turns=cycle(calls)),
-    )
+    requests = [next(call.requests) for call in calls]
+    return Load(path, cycle(posts), b""), replace(calls[0], requests=cycle(requests))
 
 
 def _request(method: str, path: str, head: list[str], form: dict[str, Any] | None = None) -> bytes:
-    from urllib.parse import urlencode
-
     body = urlencode({"csrfmiddlewaretoken": CSRF, "_save": "Save", **form}).encode() if form else b""
     lines = [f"{method} {path} HTTP/1.1", *head]
     lines += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"] if form else []

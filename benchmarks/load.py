@@ -3,23 +3,25 @@
 import asyncio
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 PROTOCOL = "2026-07-28"
 
 
 @dataclass(frozen=True)
 class Load:
-    """One kind of request, ready to be sent as bytes; `expects` must stand in every answer."""
+    """One kind of request: the bytes to send, time after time, and what must stand in every answer."""
 
     name: str
-    request: bytes
+    requests: Iterator[bytes]
     expects: bytes
 
 
 def get(path: str, port: int, expects: bytes) -> Load:
     head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: application/json\r\n\r\n"
-    return Load(path, head.encode(), expects)
+    return Load(path, repeat(head.encode()), expects)
 
 
 def tool_call(tool: str, arguments: dict[str, object], token: str, port: int, protocol: str = PROTOCOL) -> Load:
@@ -42,7 +44,8 @@ def tool_call(tool: str, arguments: dict[str, object], token: str, port: int, pr
         *(["Mcp-Method: tools/call", f"Mcp-Name: {tool}"] if modern else []),
         f"Content-Length: {len(body)}",
     ]
-    return Load(f"{tool} ({protocol})", "\r\n".join(lines).encode() + b"\r\n\r\n" + body, b'"isError":false')
+    request = "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+    return Load(f"{tool} ({protocol})", repeat(request), b'"isError":false')
 
 
 async def rate(load: Load, port: int, *, clients: int, seconds: float) -> float:
@@ -57,7 +60,7 @@ async def _client(load: Load, port: int, until: float) -> int:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
     done = 0
     while time.perf_counter() < until:
-        writer.write(load.request)
+        writer.write(next(load.requests))
         body = await _answer(reader)
         if load.expects not in body:
             raise RuntimeError(f"{load.name} answered {body[:500]!r}")
