@@ -11,6 +11,7 @@ from django.contrib.auth import get_permission_codename
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, router
 from django.db.models import JSONField
+from django.db.models.constants import LOOKUP_SEP
 from django.utils.functional import cached_property
 
 from mcp_server.derive.admin.exposure import Exposed
@@ -53,7 +54,9 @@ class Bound:
     def _may_search(self, path: str) -> bool:
         # The text of a whole JSON value is that of its secret keys too.
         is_json = isinstance(next(reversed([*fields_on(self.model, path)]), None), JSONField)
-        return not is_secret(path, self.model) and path not in self.exposed.blind and not is_json
+        first = path.partition(LOOKUP_SEP)[0]
+        own = first in ("pk", self.opts.pk.name) or self.exposed.shows(first)
+        return own and not is_secret(path, self.model) and not is_json
 
     def peer(self, model: Any) -> Any:
         """Return the ModelAdmin of another model of this site, exposed or not, or None."""

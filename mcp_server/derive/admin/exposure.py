@@ -25,7 +25,7 @@ ROW_RULES = ("has_view_permission", "has_change_permission", "has_delete_permiss
 
 
 class MCPAdminMixin:
-    """Says in a ModelAdmin what agents get of it; every attribute may be left out.
+    """Says in a ModelAdmin, or an inline, what agents get of it; every attribute may be left out.
 
     `mcp_expose`: True makes tools, False hides the model, None leaves it to the site's `direct`.
     `mcp_tools`: the verbs to make; bulk does what create, update and delete among them do.
@@ -77,8 +77,7 @@ class Exposed:
 
     def shows(self, name: str) -> bool:
         """Tell whether tools may read this field; secrets never."""
-        chosen = getattr(self.model_admin, "mcp_fields", None)
-        return not is_secret(name, self.model) and name not in self.blind and (chosen is None or name in chosen)
+        return not is_secret(name, self.model) and name not in self.blind and is_chosen(self.model_admin, name)
 
     @cached_property
     def blind(self) -> set[str]:
@@ -86,9 +85,19 @@ class Exposed:
 
     def takes(self, name: str) -> bool:
         """Tell whether tools may write this field, as far as the mixin says."""
-        chosen = getattr(self.model_admin, "mcp_fields", None)
-        readonly = getattr(self.model_admin, "mcp_readonly", False)
-        return readonly is not True and (chosen is None or name in chosen) and name not in (readonly or ())
+        return is_writable(self.model_admin, name)
+
+
+def is_chosen(admin: Any, name: str) -> bool:
+    """Tell whether the mixin of a ModelAdmin or inline, if it has it, leaves a field to tools."""
+    chosen = getattr(admin, "mcp_fields", None)
+    return chosen is None or name in chosen
+
+
+def is_writable(admin: Any, name: str) -> bool:
+    """Tell the same of writing it."""
+    readonly = getattr(admin, "mcp_readonly", False)
+    return readonly is not True and is_chosen(admin, name) and name not in (readonly or ())
 
 
 def permission_to(verb: str, model: Any) -> str:

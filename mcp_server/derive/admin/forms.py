@@ -138,14 +138,16 @@ class Partial:
             form.mcp_errors[name] = ValidationError("What this field's page sends cannot be made here.")
 
     def _check_names(self, form: Any) -> None:
-        takes = self.bound.exposed.takes
-        wrong = [
-            name
-            for name in form.mcp_given
-            if name not in form.fields or form.fields[name].disabled or not (form.prefix or takes(name))
-        ]
+        writable = self._writable(form)
+        wrong = [name for name in form.mcp_given if name not in writable]
         if wrong:
             raise RefusalError(" ".join(self._refusal(form, name) for name in wrong) + " " + self._allowed(form))
+
+    def _writable(self, form: Any) -> list[str]:
+        outer = (form.prefix or "").rpartition("-")[0]
+        inline = next((item for item in self.inlines.values() if item.prefix == outer), None)
+        takes = self.bound.exposed.takes if inline is None else inline.takes
+        return [name for name, field in form.fields.items() if not field.disabled and takes(name)]
 
     def _refusal(self, form: Any, name: str) -> str:
         where = f"{self.place(form.prefix)}." if form.prefix else ""
@@ -156,9 +158,7 @@ class Partial:
     def _allowed(self, form: Any) -> str:
         # The row that an inline hangs on is the one that is written.
         own = {name: field for name, field in form.fields.items() if not isinstance(field, InlineForeignKeyField)}
-        writable = [name for name, field in own.items() if not field.disabled]
-        if not form.prefix:
-            writable = [*filter(self.bound.exposed.takes, writable), *self.inlines]
+        writable = [name for name in self._writable(form) if name in own] + ([] if form.prefix else [*self.inlines])
         return f"Fields you may write: {', '.join(writable) or 'none'}."
 
     def fill_formset(self, formset: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.admin.utils import flatten_fieldsets
 
 from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.exposure import is_chosen, is_writable
 from mcp_server.derive.admin.guards import WRITES, by_permissions
 from mcp_server.derive.admin.rows import alike, fetch_relations, identity
 from mcp_server.derive.admin.values import name_of, read
@@ -31,13 +32,19 @@ class Inline:
         names = flatten_fieldsets(self.admin.get_fieldsets(request, row))
         named = ((name_of(field, number), field) for number, field in enumerate(names))
         hidden = back | blind_fields(self.admin)
-        return {name: field for name, field in named if name not in hidden and not is_secret(name, self.admin.model)}
+        shown = {name: field for name, field in named if name not in hidden and is_chosen(self.admin, name)}
+        return {name: field for name, field in shown.items() if not is_secret(name, self.admin.model)}
+
+    def takes(self, name: str) -> bool:
+        """Tell whether tools may write this field of its rows, as far as the mixin says."""
+        return is_writable(self.admin, name)
 
     def rights(self, request: Any, row: Any) -> dict[str, bool]:
         may = {verb: getattr(self.admin, f"has_{verb}_permission") for verb in WRITES}
         if is_limited(request.user):
             may = {verb: by_permissions(own, request.user) for verb, own in may.items()}
-        rights = {verb: bool(ask(request, row)) for verb, ask in may.items()}
+        is_open = getattr(self.admin, "mcp_readonly", False) is not True
+        rights = {verb: is_open and bool(ask(request, row)) for verb, ask in may.items()}
         return rights | {"delete": bool(self.formset.can_delete and rights["delete"])}
 
 
@@ -46,7 +53,7 @@ def inlines_of(bound: Bound, formsets: Any) -> Iterator[Inline]:
     names: set[str] = set()
     for prefix, formset, admin in prefixed(formsets):
         name = _name(formset, admin, names)
-        if bound.exposed.shows(name):
+        if bound.exposed.shows(name) and getattr(admin, "mcp_expose", None) is not False:
             yield Inline(name, prefix, formset, admin)
 
 

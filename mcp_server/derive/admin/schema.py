@@ -82,7 +82,7 @@ def inline_schema(
     bound: Bound, inline: Inline, rights: Mapping[str, bool], *, change: bool, full: bool
 ) -> dict[str, Any]:
     form = inline.formset.form
-    shown = inline.fields(bound.request, None)
+    shown = [name for name in inline.fields(bound.request, None) if inline.takes(name)]
     fields = {name: field for name, field in form_fields(form).items() if name in shown and not field.disabled}
     # Without secrets: `shown` has none.
     properties = {name: field_schema(bound, field, change=False, full=full) for name, field in fields.items()}
