@@ -73,6 +73,9 @@ def _value_problems(name: str, schema: Mapping[str, Any], value: Any) -> Iterato
     if isinstance(kind, str) and not _is(kind, value):
         yield f"{name}: give {'an' if kind[0] in 'aio' else 'a'} {kind}."
         return
+    if "enum" in schema and not isinstance(value, str):
+        yield f"{name}: give a string."
+        return
     # Those lists differ by caller: the verb itself names what this one may use.
     if "enum" in schema and name not in ("action", "relation", "operation") and value not in schema["enum"]:
         yield f"{name}: use one of: {', '.join(map(str, schema['enum']))}."

@@ -114,17 +114,21 @@ class Partial:
             # The admin would write a second row, over whatever row has this key, even one the caller never sees.
             form.mcp_errors[name] = ValidationError("This is the key of the row and cannot change.")
             return
+        initial = form.get_initial_for_field(field, name)
         if not form.mcp_new:
             form.mcp_old[name] = shown(form, name)
+            # What a page sends along as the old value is here the row itself.
+            field.show_hidden_initial = False
         try:
-            converted = python_value(self.bound, field, value, form.get_initial_for_field(field, name))
+            converted = python_value(self.bound, field, value, initial)
         except ValidationError as error:
             form.mcp_errors[name] = error
             return
         if hasattr(field, "max_length") and hasattr(converted, "chunks"):
             form.files[html_name] = converted
         elif converted is None and hasattr(field.widget, "clear_checkbox_name"):
-            form.data[field.widget.clear_checkbox_name(html_name)] = "on"
+            # Where there is no file the page has no box to tick.
+            fill(form.data, {field.widget.clear_checkbox_name(html_name): "on"} if initial else {})
         else:
             self._post(form, name, field, converted)
 

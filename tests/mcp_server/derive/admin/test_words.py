@@ -242,3 +242,11 @@ def test_the_schema_of_create_says_what_the_form_will_ask(boss):
     supplier = tools["create_supplier"].input_schema["properties"]["values"]["properties"]
     assert (supplier["lead_time_days"]["minimum"], supplier["lead_time_days"]["maximum"]) == (0, 365)
     assert tools["create_order"].description == "Add one order."
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [], ["delete"], 5, True])
+def test_a_choice_that_is_no_text_is_refused_by_name(boss, value):
+    product = make_product()
+    assert "operation: give a string" in boss.refused("bulk_product", operation=value, ids=[product.pk])
+    assert "action: give a string" in boss.refused("action_product", action=value, ids=[product.pk])
+    assert "relation: give a string" in boss.refused("related_product", id=product.pk, relation=value)

@@ -66,6 +66,25 @@ def test_an_update_touches_what_was_given_and_nothing_else(boss):
     assert product.tags.count() == 1
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"attributes": {"colour": "oak"}},
+        {"datasheet": None},
+        {"price": "249.00", "reorder_level": {"add": 0}},
+        {"tags": ["eco"], "category": "desks"},
+        {},
+    ],
+)
+def test_what_is_given_as_it_is_already_is_no_change_and_not_logged(boss, values):
+    product = make_product(attributes={"colour": "oak"})
+    product.tags.add(Tag.objects.create(name="eco"))
+    assert boss.call("update_product", id=product.pk, values=values)["changed"] == {}
+    assert not LogEntry.objects.exists()
+    assert boss.call("update_product", id=product.pk, values={"attributes": {"colour": "ash"}})["changed"]
+    assert LogEntry.objects.get().get_change_message() == "Changed Attributes."
+
+
 def test_foreign_keys_and_selections_read_as_old_and_new_labels(boss):
     product = make_product()
     sofas, eco = Category.objects.create(name="Sofas", slug="sofas"), Tag.objects.create(name="eco")
