@@ -7,6 +7,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
+from django.db.models import BooleanField, DateField, DurationField, TimeField
 from django.db.models.constants import LOOKUP_SEP
 from django.forms import PasswordInput
 
@@ -15,6 +16,8 @@ from tokens.audit import SECRET_NAME
 HIDDEN = "[secret]"
 # EncryptedCharField, PasswordField, HashedField: whoever chose one of these did not mean it to be read.
 SECRET_KIND = re.compile(r"encrypt|password|secret|hashed", re.IGNORECASE)
+# Whether there is a password and since when a token has been valid is no secret, whatever the field is called.
+HARMLESS = (BooleanField, DateField, TimeField, DurationField)
 # In JSON these name anything: {"key": "colour", "value": "oak"}.
 PLAIN_KEYS = {"key", "keys"}
 
@@ -26,9 +29,12 @@ def is_secret(path: str, model: Any = None) -> bool:
 
 @lru_cache(maxsize=10_000)
 def _is_secret(path: str, model: Hashable) -> bool:
-    return SECRET_NAME.search(path) is not None or any(
-        _is_secret_kind(field.__class__) for field in fields_on(model, path)
-    )
+    fields = list(fields_on(model, path))
+    if any(_is_secret_kind(field.__class__) for field in fields):
+        return True
+    harmless = {field.name for field in fields if isinstance(field, HARMLESS)}
+    named = LOOKUP_SEP.join(part for part in path.split(LOOKUP_SEP) if part not in harmless)
+    return SECRET_NAME.search(named) is not None
 
 
 def fields_on(model: Any, path: str) -> Iterator[Any]:

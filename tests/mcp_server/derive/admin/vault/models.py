@@ -31,6 +31,8 @@ class Client(models.Model):
     webhook_secret = models.CharField(max_length=40, default="unset-secret", blank=True)
     private_key = models.TextField(blank=True)
     nickname = models.CharField(max_length=40, blank=True)
+    has_password = models.BooleanField(default=False)
+    token_valid_until = models.DateField(null=True, blank=True)
     health = EncryptedCharField(max_length=40, blank=True)
 
     class Meta:

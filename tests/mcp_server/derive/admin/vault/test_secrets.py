@@ -3,12 +3,13 @@
 import json
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 
 from mcp_server.derive.secrecy import is_secret
 from mcp_server.derive.tool_search import collapse_derived_tools
-from tests.mcp_server.derive.admin.conftest import Caller, server_of
+from tests.mcp_server.derive.admin.conftest import Caller, server_of, site_of
 from tests.mcp_server.derive.admin.vault.models import Case, Client
 from tests.mcp_server.derive.admin.vault.people import SECRETS, make_case, make_client
 from tests.mcp_server.derive.admin.vault.site import site
@@ -36,6 +37,20 @@ def test_odd_names_of_secrets_are_known(name):
 @pytest.mark.parametrize("name", ORDINARY_NAMES.split())
 def test_ordinary_names_are_no_secrets(name):
     assert not is_secret(name)
+
+
+class ClientAdmin(admin.ModelAdmin):
+    list_display = list_filter = ("has_password", "token_valid_until")
+    fields = ("has_password", "token_valid_until", "webhook_secret")
+
+
+def test_switches_and_times_are_no_secrets_whatever_they_are_called(boss):
+    client, boss = make_client(boss.user), Caller(server_of(site_of((Client, ClientAdmin))), boss.user)
+    assert boss.call("list_client", filters={"has_password": False})["rows"][0]["token_valid_until"] is None
+    values = {"has_password": True, "token_valid_until": "2026-12-24"}
+    told = boss.call("update_client", id=client.pk, values=values)["changed"]
+    assert told == {"has_password": [False, True], "token_valid_until": [None, "2026-12-24"]}
+    assert "webhook_secret" not in boss.call("get_client", id=client.pk)
 
 
 def test_no_tool_reads_a_secret_whatever_it_is_called(boss):
