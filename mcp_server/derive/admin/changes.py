@@ -53,8 +53,7 @@ def is_clock(field: Any) -> bool:
     """Tell whether a field is set by the time at which its row is saved."""
     if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
         return True
-    is_time = isinstance(field, models.DateField | models.TimeField) and not field.editable
-    return is_time and type(field).pre_save not in DJANGOS_TIMES
+    return isinstance(field, models.DateField | models.TimeField) and type(field).pre_save not in DJANGOS_TIMES
 
 
 def new_value(form: Any, name: str, row: Any) -> Any:

@@ -26,6 +26,7 @@ from mcp_server.derive.admin.locking import lock
 from mcp_server.derive.admin.partial_forms import PartialForm, PartialFormSet, partial, post_initial, rows_of_page
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
+from mcp_server.derive.admin.schema import not_on_page
 from mcp_server.derive.admin.values import label_of, plain, read
 from mcp_server.derive.secrecy import HIDDEN, is_blind, is_secret
 
@@ -142,28 +143,30 @@ class Partial:
             form.mcp_errors[name] = ValidationError("What this field's page sends cannot be made here.")
 
     def _check_names(self, form: Any) -> None:
+        if not form.mcp_given:
+            return
         writable = self._writable(form)
         wrong = [name for name in form.mcp_given if name not in writable]
         if wrong:
-            raise RefusalError(" ".join(self._refusal(form, name) for name in wrong) + " " + self._allowed(form))
+            allowed = ", ".join([*writable, *(() if form.prefix else self.inlines)]) or "none"
+            sentences = [*(self._refusal(form, name) for name in wrong), f"Fields you may write: {allowed}."]
+            raise RefusalError(" ".join(sentences))
 
     def _writable(self, form: Any) -> list[str]:
         outer = (form.prefix or "").rpartition("-")[0]
         inline = next((item for item in self.inlines.values() if item.prefix == outer), None)
+        owner = self.bound if inline is None else inline
         takes = self.bound.exposed.takes if inline is None else inline.takes
-        return [name for name, field in form.fields.items() if not field.disabled and takes(name)]
+        aside = not_on_page(owner.admin, self.bound.request, self.row, form, form.fields)
+        # The row that an inline hangs on is the one that is written.
+        own = {name: field for name, field in form.fields.items() if not isinstance(field, InlineForeignKeyField)}
+        return [name for name, field in own.items() if not field.disabled and takes(name) and name not in aside]
 
     def _refusal(self, form: Any, name: str) -> str:
         where = f"{self.place(form.prefix)}." if form.prefix else ""
         known = name in form.fields or model_field(form._meta.model, name) is not None
         known = known or (not form.prefix and name in self.bound.detail(self.row))
         return f"{where}{name[:60]} {'cannot be written here: it is read-only.' if known else 'is no field.'}"
-
-    def _allowed(self, form: Any) -> str:
-        # The row that an inline hangs on is the one that is written.
-        own = {name: field for name, field in form.fields.items() if not isinstance(field, InlineForeignKeyField)}
-        writable = [name for name in self._writable(form) if name in own] + ([] if form.prefix else [*self.inlines])
-        return f"Fields you may write: {', '.join(writable) or 'none'}."
 
     def fill_formset(self, formset: Any) -> None:
         """Give the formset its management form and the key of every existing row, as the page would post them."""

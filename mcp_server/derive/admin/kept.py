@@ -70,7 +70,8 @@ def keep_posted(form: Any, name: str, field: Any) -> None:
     def clean(value: Any) -> Any:
         try:
             return clean_initial(value)
-        except ValidationError:
+        except Exception:
+            # A field of the project's may stumble over what no page has ever sent it.
             return clean_initial(field.widget.value_from_datadict(form.data, form.files, form.add_prefix(name)))
 
     field.__dict__["clean"] = clean

@@ -21,7 +21,7 @@ from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import identity, in_order, is_new, listed, named, rights
 from mcp_server.derive.admin.schema import form_fields
-from mcp_server.derive.admin.values import label_of, plain, read, text_of
+from mcp_server.derive.admin.values import label_of, name_of, plain, read, text_of
 
 
 def get_row(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -268,9 +268,12 @@ def by_label(rows: Any, term: str) -> Any:
 def foreign_keys(bound: Bound) -> dict[str, Any]:
     """Return the fields of the form, and of its inlines' rows, that refer to rows of models the caller may view."""
     named = {name: model_field(bound.model, name) for name in sorted(bound.declared())}
+    nothing: set[str] = set()
+    fixed = bound.on_sample(lambda row: _read_only(bound.admin, bound.request, row), nothing)
     for inline in inlines_of(bound, formsets_of(bound)):
         shown = inline.fields(bound.request, None)
         named |= {f"{inline.name}.{name}": model_field(inline.formset.model, name) for name in sorted(shown)}
+        fixed = fixed | {f"{inline.name}.{name}" for name in _read_only(inline.admin, bound.request, None)}
     return {
         name: field
         for name, field in named.items()
@@ -278,4 +281,10 @@ def foreign_keys(bound: Bound) -> dict[str, Any]:
         # Newer versions of Django count a selection of many rows as no column of the model.
         if field.concrete or field.many_to_many
         if bound.may_view(field.related_model)
+        # Rows without a page of their own are those that the form offers, and what is read-only is in no form.
+        if field.related_model in bound.site._registry or name not in fixed
     }
+
+
+def _read_only(admin: Any, request: Any, row: Any) -> set[str]:
+    return {name_of(field) for field in admin.get_readonly_fields(request, row)}

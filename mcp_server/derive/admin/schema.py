@@ -1,17 +1,18 @@
 """JSON schemas from the admin's forms: types, choices, bounds and help, in few bytes."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django import forms
+from django.contrib.admin.utils import flatten_fieldsets
 from django.core.validators import FileExtensionValidator, MaxValueValidator, MinValueValidator
 from django.db.models import FileField
 from django.forms.models import BaseModelForm, ModelChoiceField, ModelMultipleChoiceField
 
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.inlines import Inline, formsets_of, inlines_of
-from mcp_server.derive.admin.values import plain, text_of
+from mcp_server.derive.admin.values import name_of, plain, text_of
 from mcp_server.derive.choices import selectable
 from mcp_server.derive.secrecy import is_secret
 
@@ -39,10 +40,12 @@ STRINGS: list[tuple[Any, dict[str, Any]]] = [
 def values_schema(bound: Bound, row: Any = None, *, change: bool = False, full: bool = False) -> dict[str, Any]:
     """Return the schema of what create or update takes: the form's fields and the inlines' rows."""
     form = bound.admin.get_form(bound.request, row, change=change)
+    declared = form_fields(form, row)
+    aside = not_on_page(bound.admin, bound.request, row, form, declared)
     fields = {
         name: field
-        for name, field in form_fields(form, row).items()
-        if not field.disabled and bound.exposed.takes(name)
+        for name, field in declared.items()
+        if not field.disabled and bound.exposed.takes(name) and name not in aside
     }
     properties = {name: field_schema(bound, field, change=change, full=full) for name, field in fields.items()}
     _bound_by_columns(properties, bound.model)
@@ -76,6 +79,14 @@ def form_fields(form: Any, row: Any = None) -> dict[str, Any]:
     except Exception:
         logger.debug("The fields of %s are described as declared", form, exc_info=True)
         return dict(form.base_fields)
+
+
+def not_on_page(admin: Any, request: Any, row: Any, form: Any, names: Collection[str]) -> set[str]:
+    """Return those of a form's fields that its page does not show: it has them declared, and no fieldset names them."""
+    chosen = getattr(getattr(form, "_meta", None), "fields", None)
+    if chosen is None or chosen == forms.ALL_FIELDS or not (left := set(names) - set(chosen)):
+        return set()
+    return left - {name_of(field) for field in flatten_fieldsets(admin.get_fieldsets(request, row))}
 
 
 def inline_schema(

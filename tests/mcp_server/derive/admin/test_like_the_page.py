@@ -12,7 +12,7 @@ from django.forms.models import BaseInlineFormSet
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from tests.mcp_server.derive.admin.conftest import boss_of
+from tests.mcp_server.derive.admin.conftest import boss_of, caller_of, site_of
 from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note, Part, Shelf, Tag
 
 pytestmark = pytest.mark.django_db
@@ -84,7 +84,6 @@ class ShelfAdmin(admin.ModelAdmin):
 def test_a_time_stamp_that_sets_itself_is_no_change(monkeypatch: pytest.MonkeyPatch):
     seen = Shelf._meta.get_field("seen")
     monkeypatch.setattr(seen, "__class__", LastModified)
-    monkeypatch.setattr(seen, "editable", False)
     shelf = Shelf.objects.create(label="Top")
     boss = boss_of((Shelf, ShelfAdmin))
     assert boss.call("update_shelf", id=shelf.pk, values={"label": "Top"})["changed"] == {}
@@ -191,3 +190,73 @@ def test_a_row_that_the_form_offers_is_taken_by_its_key_though_its_own_list_hide
         boss.call("update_tag", id=tag.pk, values={"job": ref})
         assert Tag.objects.get().name == "Cut on Saw S-1"
     assert "You see no job 'Cut'" in boss.refused("update_tag", id=tag.pk, values={"job": "Cut"})
+
+
+class PartOfJobAdmin(admin.ModelAdmin):
+    fields = readonly_fields = ("machine", "name")
+
+
+def test_a_foreign_key_that_nothing_can_be_looked_up_for_is_not_told_of():
+    assert "foreign_keys" not in boss_of((Part, PartOfJobAdmin)).call("describe_part")
+
+
+class FormWithMore(forms.ModelForm):
+    """Declares a field that the page does not show to everybody."""
+
+    shout = forms.BooleanField(required=False)
+
+    def clean(self) -> Any:
+        if self.cleaned_data.get("shout"):
+            self.cleaned_data["name"] = self.cleaned_data["name"].upper()
+        return super().clean()
+
+
+class PartWithMoreInline(admin.TabularInline):
+    model = Part
+    form = FormWithMore
+    fields = ("name",)
+
+
+class MachineWithMoreAdmin(admin.ModelAdmin):
+    inlines = (PartWithMoreInline,)
+
+
+class TagWithMoreAdmin(admin.ModelAdmin):
+    form = FormWithMore
+
+    def get_fieldsets(self, request: Any, obj: Any = None) -> Any:
+        return [(None, {"fields": ["name", "shout"] if request.user.is_superuser else ["name"]})]
+
+
+def test_a_field_of_the_form_that_the_page_does_not_show_is_not_written():
+    tag = Tag.objects.create(name="oak")
+    site = site_of((Tag, TagWithMoreAdmin), (Machine, MachineWithMoreAdmin))
+    clerk = caller_of(site, "workshop.view_tag", "workshop.change_tag", username="clerk")
+    assert "shout" not in clerk.call("describe_tag")["values"]
+    refusal = clerk.refused("update_tag", id=tag.pk, values={"shout": True})
+    assert refusal == "shout cannot be written here: it is read-only. Fields you may write: name."
+    boss = caller_of(site)
+    assert boss.call("update_tag", id=tag.pk, values={"shout": True})["updated"]["label"] == "OAK"
+    new = {"code": "S-1", "serial": "A 1", "parts": [{"name": "Blade", "shout": True}]}
+    assert "parts.0.shout cannot be written here" in boss.refused("create_machine", values=new)
+
+
+class PickyField(forms.CharField):
+    """Cannot read what it was not sent, as many fields of projects cannot."""
+
+    def to_python(self, value: Any) -> Any:
+        if not value.strip():
+            raise forms.ValidationError("Paste a request.")
+        return value
+
+
+class PickyForm(forms.ModelForm):
+    request = PickyField()
+
+
+class PickyAdmin(admin.ModelAdmin):
+    form = PickyForm
+
+
+def test_a_field_that_cannot_read_nothing_refuses_as_it_does_on_the_page():
+    assert "request: Paste a request." in boss_of((Tag, PickyAdmin)).refused("create_tag", values={"name": "oak"})
