@@ -38,6 +38,7 @@ def prompts_problems(chosen: Any) -> Iterator[str]:
 
 
 def entry_problems(name: Any, entry: Any) -> Iterator[str]:
+    """Yield a sentence for each mistake in one entry of MCP_PROMPTS."""
     where = f"MCP_PROMPTS[{name!r}]"
     if not isinstance(name, str) or not TOOL_NAME.fullmatch(name):
         yield f"{where}: a name has 1 to 64 of A-Z a-z 0-9 _ -."

@@ -57,18 +57,18 @@ def is_clock(field: Any) -> bool:
 
 
 def new_value(form: Any, name: str, row: Any) -> Any:
+    """Return a field's value after the form was saved, as an answer has it."""
     if is_secret(name, type(row)) or is_blind(form.fields[name].widget):
         return HIDDEN
     field = model_field(type(row), name)
-    if field is None:
-        return plain(form.cleaned_data.get(name))
-    if field.many_to_many:
+    if field is None or field.many_to_many:
         return plain(form.cleaned_data.get(name))
     value = read(name, row, None)
     return None if value == "" and stores_null(field) else value
 
 
 def inline_change(formset: Any, row: Any) -> dict[str, Any]:
+    """Return what names a saved row of an inline, with old and new of each changed field."""
     # A formset may have saved another copy of the row than its form has.
     form = next(form for form in formset.forms if form.instance is row or form.instance.pk == row.pk)
     changed = {name: [form.mcp_old.get(name), new_value(form, name, form.instance)] for name in form.changed_data}

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -122,28 +122,33 @@ def find_exposed(
 
     `others` have tools already, whose names these shall not have.
     """
-    tools: list[Any] = []
-    known: list[Any] = []
-    hidden = _names(exclude)
-    if tuple(exclude) == DEFAULT_EXCLUDE:
-        # A project's own user model is as sensitive as Django's; a site that names it in include has chosen.
-        hidden |= {get_user_model()._meta.label_lower}
-    wanted = None if include is None else _names(include)
-    # A page without a table may be registered as if it were a model; there are no rows to make tools of.
-    registered = [item for item in site._registry.items() if issubclass(item[0], Model)]
-    for model, model_admin in sorted(registered, key=lambda item: item[0]._meta.label_lower):
-        names = {model._meta.app_label, model._meta.label_lower}
-        expose = getattr(model_admin, "mcp_expose", None)
-        opened = wanted is not None and model._meta.label_lower in wanted
-        if expose is False or (wanted is not None and not names & wanted) or (names & hidden and not opened):
-            continue
-        (tools if direct or expose else known).append(model)
+    models = list(_chosen(site, include, exclude))
+    tools = [model for model in models if direct or getattr(site._registry[model], "mcp_expose", None)]
     nouns = _nouns(site, tools, {item.noun: (item.site, item.model) for item in others})
     peers: dict[Any, Exposed] = {}
     for model in tools:
         peers[model] = Exposed(site, model, site._registry[model], nouns[model], peers)
-    named_only = [Exposed(site, model, site._registry[model], model._meta.model_name) for model in known]
-    return list(peers.values()), named_only
+    known = [
+        Exposed(site, model, site._registry[model], model._meta.model_name) for model in models if model not in peers
+    ]
+    return list(peers.values()), known
+
+
+def _chosen(site: Any, include: Iterable[Any] | None, exclude: Iterable[Any]) -> Iterator[Any]:
+    """Yield the models that neither the registration nor their ModelAdmin leaves out."""
+    wanted, hidden = None if include is None else _names(include), _names(exclude)
+    if tuple(exclude) == DEFAULT_EXCLUDE:
+        # A project's own user model is as sensitive as Django's; a site that names it in include has chosen.
+        hidden |= {get_user_model()._meta.label_lower}
+    # A page without a table may be registered as if it were a model; there are no rows to make tools of.
+    registered = [model for model in site._registry if issubclass(model, Model)]
+    for model in sorted(registered, key=lambda model: model._meta.label_lower):
+        names = {model._meta.app_label, model._meta.label_lower}
+        is_asked_for = wanted is None or names & wanted
+        is_opened = wanted is not None and model._meta.label_lower in wanted
+        is_shown = getattr(site._registry[model], "mcp_expose", None) is not False
+        if is_shown and is_asked_for and (is_opened or not names & hidden):
+            yield model
 
 
 def short_name(name: str) -> str:

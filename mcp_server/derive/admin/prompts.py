@@ -149,6 +149,7 @@ def register_action_prompts(mcp: FastMCP[Any], exposed: Iterable[Exposed]) -> li
 
 
 def prompts_of(exposed: Exposed) -> list[ActionPrompt]:
+    """Return a prompt for each action; none where the ModelAdmin cannot name its actions without a database."""
     prompts: list[ActionPrompt] = []
     with best_effort():
         bound = for_lists(exposed, most_permitted_user())

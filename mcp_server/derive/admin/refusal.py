@@ -65,6 +65,7 @@ def form_refusal(error: FormRefusedError) -> RefusalError:
 
 
 def formset_errors(formset: Any) -> Iterable[str]:
+    """Yield what is wrong with the rows of an inline together."""
     for error in formset.non_form_errors().as_data():
         # A form is what a person sees; who calls a tool gives rows.
         few = f"at least {formset.min_num} row{'s are' if formset.min_num > 1 else ' is'} needed."

@@ -165,6 +165,7 @@ def register_admin_resources(mcp: FastMCP[Any], exposed: Iterable[Exposed]) -> l
 
 
 def templates_of(exposed: Exposed) -> list[RowTemplate]:
+    """Return the template of the model's rows, and one for each of its file fields."""
     opts = exposed.model._meta
     uri, one = f"django://{exposed.label}/{{pk}}", str(opts.verbose_name)
     templates: list[RowTemplate] = [

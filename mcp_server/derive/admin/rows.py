@@ -66,6 +66,7 @@ def _fill_in(rows: Sequence[Any], names: Collection[str]) -> None:
 
 
 def fetch_relations(model: Any, rows: Sequence[Any], columns: Mapping[str, Any]) -> None:
+    """Fetch the rows that these columns refer to, a query for each relation."""
     fields = [model_field(model, column) for column in columns.values()]
     # An annotation may hide behind a field's name; only what the model itself relates to is fetched.
     names = [field.name for field in fields if field is not None and field.is_relation and _fetchable(field)]

@@ -1,6 +1,7 @@
 """Does a tool's work in one transaction, or only tries it, and says in words what the database refused."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
@@ -86,10 +87,8 @@ def is_passing(error: DatabaseError) -> bool:
 
 
 def blocked_text(error: Any) -> str:
+    """Return one sentence that counts the rows a ProtectedError or RestrictedError is about."""
     blocking = getattr(error, "protected_objects", None) or getattr(error, "restricted_objects", None) or ()
-    counts: dict[str, int] = {}
-    for row in blocking:
-        name = str(row._meta.verbose_name)
-        counts[name] = counts.get(name, 0) + 1
+    counts = Counter(str(row._meta.verbose_name) for row in blocking)
     named = ", ".join(f"{number} x {name}" for name, number in counts.items())
     return f"Refused: other rows depend on it ({named or 'protected rows'}). {NOTHING_CHANGED}"

@@ -85,6 +85,7 @@ def many(rows: Iterable[Any]) -> list[Any]:
 
 
 def decimal_text(value: Decimal, field: Any = None) -> str:
+    """Return a decimal without an exponent, with the places its field keeps."""
     places = getattr(field, "decimal_places", None)
     if places is not None and value.is_finite():
         return f"{value:.{places}f}"

@@ -44,6 +44,7 @@ def write(exposed: ExposedModel, user: Any, row: Any, changes: dict[str, Any]) -
 
 
 def delete(exposed: ExposedModel, user: Any, key: Any) -> None:
+    """Delete the row with this key; raises NotFound, or BadRequest where other rows keep it."""
     row = find(exposed, user, key)
     try:
         with transaction.atomic():

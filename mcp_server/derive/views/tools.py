@@ -79,6 +79,8 @@ class PageTool(Tool):
 
 
 class ReadPage(PageTool):
+    """Reads a page; arguments that are no part of its address are query parameters."""
+
     fields: Annotated[SkipJsonSchema[Any], Field(exclude=True)] = ()
 
     def answer(self, user: AbstractBaseUser, origin: Origin, arguments: Mapping[str, Any]) -> ToolResult:
@@ -91,6 +93,8 @@ class ReadPage(PageTool):
 
 
 class SubmitPage(PageTool):
+    """Submits the form of a page; fields that are left out are sent as the page shows them."""
+
     form: Annotated[SkipJsonSchema[Any], Field(exclude=True)] = None
 
     def answer(self, user: AbstractBaseUser, origin: Origin, arguments: Mapping[str, Any]) -> ToolResult:
