@@ -1,9 +1,13 @@
 """Derived tools behind the whole ASGI app, on database threads of their own."""
 
+import asyncio
+
 import pytest
 from asgiref.sync import sync_to_async
+from mcp_types import ResourceTemplateReference
 
 from mcp_server.asgi import build_app
+from mcp_server.derive.admin import register_admin_tools
 from mcp_server.derive.drf import register_api_tools
 from mcp_server.derive.views import register_view_tools
 from mcp_server.server import create_server
@@ -14,7 +18,7 @@ from tests.tokens.people import make_token
 
 @pytest.mark.parametrize("transport", HTTP_TRANSPORTS)
 async def test_they_answer_over_every_transport_with_the_host_of_the_caller(transactional_db, transport):
-    token = await _prepared()
+    (token,) = await _prepared([])
     mcp = create_server()
     register_api_tools(mcp)
     register_view_tools(mcp)
@@ -28,10 +32,24 @@ async def test_they_answer_over_every_transport_with_the_host_of_the_caller(tran
         assert "SKU0002 | Oak desk" in page.content[0].text
 
 
-async def _prepared() -> str:
-    def prepare() -> str:
+@pytest.mark.parametrize("transport", HTTP_TRANSPORTS)
+async def test_two_tokens_at_once_each_have_their_own_tools_only(transactional_db, transport):
+    few, more = await _prepared(["get_product"], ["get_product", "list_product"])
+    register_admin_tools(mcp := create_server())
+    app = build_app(mcp)
+    template, asked = ResourceTemplateReference(uri="django://shop.product/{pk}"), {"name": "pk", "value": "SKU0001"}
+    async with running(app), mcp_client(app, transport, few) as one, mcp_client(app, transport, more) as other:
+        found = await asyncio.gather(*(client.complete(template, asked) for client in (one, other) * 3))
+    assert [len(completion.values) for completion in found] == [0, 1] * 3
+
+
+async def _prepared(*tools: list[str]) -> list[str]:
+    """Make two products, and tokens of a superuser that have these tools each."""
+
+    def prepare() -> list[str]:
         make_product("SKU0001")
         make_product("SKU0002")
-        return make_token(make_user("boss", superuser=True)).token or ""
+        boss = make_user("boss", superuser=True)
+        return [make_token(boss, allowed_tools=list(names)).token or "" for names in tools]
 
     return await sync_to_async(prepare)()
