@@ -8,9 +8,11 @@ from typing import Any
 from django.apps import apps
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import quote
+from django.db.models import Model
 from django.utils.text import capfirst
 
 from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.changes import stored
 from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.lookup import find_row, handed
 from mcp_server.derive.admin.refusal import RefusalError, refused
@@ -20,6 +22,8 @@ from mcp_server.derive.admin.stand_ins import only, response
 from mcp_server.derive.admin.transactions import transact
 from mcp_server.derive.admin.values import label_of, text_of
 
+# Hooks that may leave the row where it is.
+DELETES = ("delete_model", "delete_view", "response_delete")
 MAX_NAMED = 20
 MAX_BARRED = 5
 
@@ -69,6 +73,7 @@ def _run(bound: Bound, row: Any, pk: Any, collected: Any) -> None:
     admin.get_deleted_objects = lambda objs, request: collected
     admin.get_object = only(row, bound.admin.get_object)
     deleted: list[bool] = []
+    before = stored(row)
     own = response(bound.admin, "delete")
 
     def response_delete(*args: Any, **kwargs: Any) -> Any:
@@ -77,7 +82,20 @@ def _run(bound: Bound, row: Any, pk: Any, collected: Any) -> None:
 
     admin.response_delete = response_delete
     admin.delete_view(bound.request, str(quote(pk)))
-    if not deleted and bound.model._base_manager.filter(pk=pk).exists():
+    if not deleted or overrides(type(admin), ModelAdmin, DELETES) or overrides(bound.model, Model, ("delete",)):
+        _check_gone(bound, pk, before if deleted else None)
+
+
+def _check_gone(bound: Bound, pk: Any, before: Mapping[str, Any] | None) -> None:
+    """Refuse a success after which the row is as it was; one that is only marked as deleted has changed or is hidden.
+
+    Without `before` nobody said that it was deleted, and then it has to be gone.
+    """
+    left = bound.model._base_manager.filter(pk=pk).first()
+    if left is None:
+        return
+    is_as_before = before is None or {name: stored(left).get(name) for name in before} == before
+    if is_as_before and (before is None or bound.admin.get_object(bound.request, str(pk)) is not None):
         raise RefusalError(" ".join(["Not deleted.", *bound.request.messages(marked=False)]))
 
 

@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import Any
 
 from django.conf import settings
-from django.contrib.messages import ERROR
+from django.contrib.messages import ERROR, WARNING
 from django.contrib.messages.storage.base import BaseStorage
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import QueryDict
@@ -33,6 +33,11 @@ class CollectedMessages(BaseStorage):
             f"{'error: ' if marked and message.level >= ERROR else ''}{plain(message.message)}"
             for message in self._queued_messages  # type: ignore[attr-defined]
         ]
+
+    def complaints(self) -> list[str]:
+        """Return the warnings and errors among them."""
+        queued = self._queued_messages  # type: ignore[attr-defined]
+        return [str(plain(message.message)) for message in queued if message.level >= WARNING]
 
     def only_errors(self) -> bool:
         said = self._queued_messages  # type: ignore[attr-defined]
@@ -120,6 +125,10 @@ class AdminRequest(WSGIRequest):
 
     def messages(self, *, marked: bool = True) -> list[str]:
         return self._messages.texts(marked=marked)
+
+    def complaints(self) -> str:
+        """Return what hooks warned of or called an error, each after a space."""
+        return "".join(f" {text}" for text in self._messages.complaints())
 
     def only_errors(self) -> bool:
         """Tell whether hooks said something, and nothing but errors."""

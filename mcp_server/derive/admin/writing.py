@@ -125,12 +125,17 @@ class Write:
             raise PermissionDenied(str(error) or refused(bound, self.row, "change" if self.row else "add")) from error
         if self.row is not None and self.saved is not None and self.saved.pk != self.row.pk:
             raise RefusalError("Not saved: the admin's page would have changed another row.")
-        if self.saved is None:
+        if self.saved is None or not self._is_stored(self.saved):
             told = " ".join(bound.request.messages(marked=False)) or self._kinds()
             told = told or "the admin's page did not save it."
             raise RefusalError(f"Not saved: {told}")
         self._check_taken()
         return self.saved
+
+    def _is_stored(self, row: Any) -> bool:
+        """Tell whether there is such a row: a save_model of the project's own may save another object, or none."""
+        rows = type(row)._base_manager.using(self.bound.database())
+        return not row._state.adding or (row.pk is not None and rows.filter(pk=row.pk).exists())
 
     def _post_ahead(self) -> None:
         """Post what the page sends before a get_form of the project's own looks for it."""
@@ -267,9 +272,10 @@ class Write:
         """Refuse a success in which a value was left behind: the form took it, and the row does not have it."""
         if not self.formsets and saves_plainly(self.bound.admin, type(self.form), self.bound.model):
             return
+        said = self.bound.request.complaints()
         forms = [self.form, *(form for formset in self.formsets for form in formset.forms)]
         for form in filter(None, forms):
             given = (name for name in form.mcp_given if name in form.changed_data and name in form.cleaned_data)
             for name in lost(form, given):
                 where = ".".join(filter(None, (self.partial.place(form.prefix or ""), name)))
-                raise RefusalError(f"{where}: not taken: something keeps the old value.")
+                raise RefusalError(f"{where}: not taken: something keeps the old value.{said}")
