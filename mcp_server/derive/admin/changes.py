@@ -12,7 +12,7 @@ from django.forms.models import BaseModelForm
 from mcp_server.derive.admin.bound import model_field
 from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.rows import identity
-from mcp_server.derive.admin.values import held, plain, read
+from mcp_server.derive.admin.values import held, label_of, plain, read
 from mcp_server.derive.secrecy import HIDDEN, is_blind, is_secret
 
 DJANGOS_TIMES = {kind.pre_save for kind in (models.DateField, models.DateTimeField, models.TimeField)}
@@ -27,6 +27,19 @@ def stored(row: Any) -> dict[str, Any]:
         for field in fields
         for value in [held(row, field)]
     }
+
+
+def is_stored(row: Any) -> bool:
+    """Tell whether there is such a row: a hook of the project's own may save another object, or none."""
+    if not row._state.adding:
+        return True
+    return row.pk is not None and bool(type(row)._base_manager.filter(pk=row.pk).exists())
+
+
+def is_as_before(row: Any, before: Mapping[str, Any]) -> bool:
+    """Tell whether a row that was to go is still there, and not even marked as deleted."""
+    left = None if row.pk is None else type(row)._base_manager.filter(pk=row.pk).first()
+    return left is not None and {name: stored(left).get(name) for name in before} == before
 
 
 def saves_plainly(admin: Any, form: Any, model: Any) -> bool:
@@ -65,6 +78,21 @@ def new_value(form: Any, name: str, row: Any) -> Any:
         return plain(form.cleaned_data.get(name))
     value = read(name, row, None)
     return None if value == "" and stores_null(field) else value
+
+
+def inline_outcome(formset: Any, deleted: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return what became of an inline's rows; a hook may have left out new ones, and kept some that were to go."""
+    new, gone = getattr(formset, "new_objects", ()), getattr(formset, "deleted_objects", ())
+    before = {id(form.instance): deleted.get(f"{form.prefix}-") for form in formset.forms} if gone else {}
+    kept = [row for row in gone if (was := before.get(id(row))) is not None and is_as_before(row, was)]
+    done: dict[str, list[Any]] = {
+        "added": [identity(row) for row in new if is_stored(row)],
+        "changed": [inline_change(formset, row) for row, _ in getattr(formset, "changed_objects", ())],
+        "deleted": [label_of(row) for row in gone if row not in kept],
+        "not_added": [label_of(row) for row in new if not is_stored(row)],
+        "not_deleted": [label_of(row) for row in kept],
+    }
+    return {kind: rows for kind, rows in done.items() if rows}
 
 
 def inline_change(formset: Any, row: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from django.forms.models import InlineForeignKeyField
 
 from mcp_server.derive.admin.ahead import looks_at_data, narrowed
 from mcp_server.derive.admin.bound import Bound, model_field
+from mcp_server.derive.admin.changes import stored
 from mcp_server.derive.admin.convert import posted, python_value
 from mcp_server.derive.admin.inlines import Inline
 from mcp_server.derive.admin.kept import (
@@ -42,7 +43,8 @@ class Partial:
         self.rows = {inlines[name].prefix: _rows(name, values[name]) for name in values if name in inlines}
         self.initial: Mapping[str, Any] = {}
         self.staying: set[str] = set()
-        self.deleted: set[str] = set()
+        # Rows of inlines that are to go, by what the names of their fields begin with, as they were.
+        self.deleted: dict[str, Mapping[str, Any]] = {}
         self.form: Any = None
         self.places: dict[str, str] = {}
 
@@ -183,7 +185,7 @@ class Partial:
             place, change = changes.get(row.pk, (f" (id {row.pk})", {}))
             self.places[f"{prefix}-{number}"] = self.name_of(formset) + place
             if change.get(DELETE) is True or self._is_within_deleted(prefix):
-                self.deleted.add(f"{prefix}-{number}-")
+                self.deleted[f"{prefix}-{number}-"] = stored(row)
                 formset.data[f"{prefix}-{number}-{DELETION_FIELD_NAME}"] = "on"
             elif change:
                 self.given[f"{prefix}-{number}"] = change

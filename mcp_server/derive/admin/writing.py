@@ -13,7 +13,8 @@ from django.utils.translation import gettext
 from mcp_server.derive.admin.ahead import page_of, post_inlines_when_asked
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.changes import (
-    inline_change,
+    inline_outcome,
+    is_stored,
     lost,
     new_value,
     same,
@@ -28,7 +29,7 @@ from mcp_server.derive.admin.locking import locked
 from mcp_server.derive.admin.lookup import find_row, handed
 from mcp_server.derive.admin.refusal import FormRefusedError, RefusalError, form_refusal, refused
 from mcp_server.derive.admin.request import fill
-from mcp_server.derive.admin.rows import identity, named
+from mcp_server.derive.admin.rows import named
 from mcp_server.derive.admin.stand_ins import only, response, without_files
 from mcp_server.derive.admin.transactions import transact
 from mcp_server.derive.admin.values import label_of, name_of, plain, text_of
@@ -125,17 +126,12 @@ class Write:
             raise PermissionDenied(str(error) or refused(bound, self.row, "change" if self.row else "add")) from error
         if self.row is not None and self.saved is not None and self.saved.pk != self.row.pk:
             raise RefusalError("Not saved: the admin's page would have changed another row.")
-        if self.saved is None or not self._is_stored(self.saved):
+        if self.saved is None or not is_stored(self.saved):
             told = " ".join(bound.request.messages(marked=False)) or self._kinds()
             told = told or "the admin's page did not save it."
             raise RefusalError(f"Not saved: {told}")
         self._check_taken()
         return self.saved
-
-    def _is_stored(self, row: Any) -> bool:
-        """Tell whether there is such a row: a save_model of the project's own may save another object, or none."""
-        rows = type(row)._base_manager.using(self.bound.database())
-        return not row._state.adding or (row.pk is not None and rows.filter(pk=row.pk).exists())
 
     def _post_ahead(self) -> None:
         """Post what the page sends before a get_form of the project's own looks for it."""
@@ -244,12 +240,7 @@ class Write:
         found: dict[str, Any] = {}
         names = {item.prefix: name for name, item in self.partial.inlines.items()}
         for formset in self.formsets:
-            done: dict[str, Any] = {
-                "added": [identity(row) for row in getattr(formset, "new_objects", ())],
-                "changed": [inline_change(formset, row) for row, _ in getattr(formset, "changed_objects", ())],
-                "deleted": [label_of(row) for row in getattr(formset, "deleted_objects", ())],
-            }
-            if happened := {kind: rows for kind, rows in done.items() if rows}:
+            if happened := inline_outcome(formset, self.partial.deleted):
                 found[names.get(formset.prefix, formset.prefix)] = happened
         return found
 
@@ -279,3 +270,7 @@ class Write:
             for name in lost(form, given):
                 where = ".".join(filter(None, (self.partial.place(form.prefix or ""), name)))
                 raise RefusalError(f"{where}: not taken: something keeps the old value.{said}")
+        for name, happened in self._inline_changes().items() if said else ():
+            for kind in ("not_added", "not_deleted"):
+                if rows := happened.get(kind):
+                    raise RefusalError(f"{name}: {kind.replace('_', ' ')}: {', '.join(rows)}.{said}")

@@ -6,7 +6,7 @@ import pytest
 from django.contrib import admin, messages
 
 from tests.mcp_server.derive.admin.conftest import Caller, boss_of
-from tests.mcp_server.derive.admin.workshop.models import Machine
+from tests.mcp_server.derive.admin.workshop.models import Machine, Part
 
 pytestmark = pytest.mark.django_db
 
@@ -85,3 +85,36 @@ def test_a_row_that_is_saved_by_another_object_is_created():
     boss = boss_of((Machine, ElsewhereAdmin))
     assert boss.call("create_machine", values={"code": "S-1", "serial": "A 1"})["created"]["id"] == "S-1"
     assert Machine.objects.get().serial == "A 1"
+
+
+class PartInline(admin.TabularInline):
+    model = Part
+    extra = 0
+
+
+class PickyAdmin(admin.ModelAdmin):
+    """Adds no belts and keeps blades; without a word where the machine is a drill."""
+
+    inlines = (PartInline,)
+
+    def save_formset(self, request: Any, form: Any, formset: Any, change: bool) -> None:
+        new = formset.save(commit=False)
+        [row.save() for row in new if row.name != "Belt"]
+        [row.delete() for row in formset.deleted_objects if row.name != "Blade"]
+        if form.instance.kind == "s":
+            messages.error(request, "Not these.")
+
+
+def test_rows_of_an_inline_that_a_hook_leaves_out_are_told_apart():
+    machine = Machine.objects.create(code="S-1", serial="A 1", kind="d")
+    blade, disc = (Part.objects.create(machine=machine, name=name) for name in ("Blade", "Disc"))
+    gone = [{"id": blade.pk, "delete": True}, {"id": disc.pk, "delete": True}]
+    boss = boss_of((Machine, PickyAdmin))
+    done = boss.call("update_machine", id="S-1", values={"parts": [*gone, {"name": "Belt"}, {"name": "Gear"}]})
+    added = [{"id": Part.objects.get(name="Gear").pk, "label": "Gear"}]
+    told = {"added": added, "deleted": ["Disc"], "not_added": ["Belt"], "not_deleted": ["Blade"]}
+    assert done["changed"] == {"parts": told}
+    Machine.objects.update(kind="s")
+    for rows, refusal in (([{"name": "Belt"}], "not added: Belt"), (gone[:1], "not deleted: Blade")):
+        assert boss.refused("update_machine", id="S-1", values={"parts": rows}) == f"parts: {refusal}. Not these."
+    assert set(Part.objects.values_list("name", flat=True)) == {"Blade", "Gear"}
