@@ -75,6 +75,8 @@ def test_no_tool_reads_a_secret_whatever_it_is_called(boss):
     secrets = ["-pin", "-recovery", "-seed", "-hook", "-private", "-encrypted", "-blind", "unset"]
     assert [secret for secret in secrets if secret in told] == []
     assert '"new"' not in told
+    # All but the secrets stays in the audit.
+    assert "n@x.org" in json.dumps(list(ToolCall.objects.values_list("arguments", flat=True)))
     assert Client.objects.get().otp_seed == "new"
 
 
