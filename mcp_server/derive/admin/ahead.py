@@ -1,7 +1,8 @@
 """Builds the page of a form before the form itself: a project's own `__init__` looks at what the page sent."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -9,28 +10,50 @@ from django.forms.models import BaseModelForm
 
 from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.inlines import prefixed
+from mcp_server.derive.admin.request import Asked
 
 logger = logging.getLogger(__name__)
 
+# The first arguments of every form.
+SENT = ("data", "files")
 
-def looks_at_data(form_class: Any) -> bool:
+
+def may_look(form_class: Any) -> bool:
     """Tell whether a form has code of the project's in its `__init__`, such as choices that follow from a choice."""
     return overrides(form_class, BaseModelForm, ("__init__",))
 
 
+@contextmanager
+def put_when_asked(put: Callable[[], None], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[None]:
+    """Call `put` if what was sent to a form is looked at before this ends; at once where nobody could tell."""
+    given = _named(args, kwargs)
+    with ExitStack() as stack:
+        for sent in (given[name] for name in SENT if given[name] is not None):
+            if isinstance(sent, Asked):
+                stack.enter_context(sent.put_when_asked(put))
+            else:
+                put()
+        yield
+
+
 def page_of(form_class: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Return the form that the page showed before it was sent, holding what was sent; None for one nobody sent."""
-    given: dict[str, Any] = dict(zip(("data", "files"), args, strict=False)) | dict(kwargs)
-    if given.get("data") is None:
+    given = _named(args, kwargs)
+    if given["data"] is None:
         return None
-    unsent = given | {"data": None, "files": None}
+    unsent = given | dict.fromkeys(SENT)
     try:
-        page = form_class(*(unsent.pop(name) for name in ("data", "files")[: len(args)]), *args[2:], **unsent)
+        page = form_class(*(unsent.pop(name) for name in SENT[: len(args)]), *args[2:], **unsent)
     except Exception:
         logger.debug("%s cannot be shown before it is sent", form_class, exc_info=True)
         return None
-    page.data, page.files = given["data"], given.get("files")
+    page.data, page.files = given["data"], given["files"]
     return page
+
+
+def _named(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a form by name, but those after the first two that come without."""
+    return dict.fromkeys(SENT) | dict(zip(SENT, args, strict=False)) | dict(kwargs)
 
 
 def narrowed(form: Any, name: str) -> bool:
@@ -64,4 +87,5 @@ def post_inlines_when_asked(partial: Any, formsets: Any) -> None:
                 if name.startswith(f"{prefix}-"):
                     post.setlist(name, values)
 
-    post.ahead, post.prefixes = ahead, tuple(f"{prefix}-" for prefix, _, _ in found)
+    if found:
+        post.put_once_asked(tuple(f"{prefix}-" for prefix, _, _ in found), ahead)

@@ -11,7 +11,7 @@ from django.forms import FileField
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.models import InlineForeignKeyField
 
-from mcp_server.derive.admin.ahead import looks_at_data, narrowed
+from mcp_server.derive.admin.ahead import may_look, narrowed
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.changes import stored
 from mcp_server.derive.admin.convert import posted, python_value
@@ -49,7 +49,7 @@ class Partial:
         self.places: dict[str, str] = {}
 
     def form_class(self, base: Any) -> Any:
-        looking = base if looks_at_data(base) else None
+        looking = base if may_look(base) else None
         return partial(PartialForm, base, mcp=self, mcp_plain=cleans_plainly(base), mcp_looking=looking)
 
     def formset_class(self, base: Any) -> Any:

@@ -10,7 +10,7 @@ from django.forms import Select
 from django.forms.utils import ErrorDict
 from django.utils.functional import cached_property
 
-from mcp_server.derive.admin.ahead import page_of
+from mcp_server.derive.admin.ahead import page_of, put_when_asked
 from mcp_server.derive.admin.bound import model_field
 from mcp_server.derive.admin.convert import posted, rendered
 from mcp_server.derive.admin.kept import (
@@ -18,7 +18,7 @@ from mcp_server.derive.admin.kept import (
     put_back_tidied,
     unique_stays,
 )
-from mcp_server.derive.admin.request import fill
+from mcp_server.derive.admin.request import Asked, fill
 
 if TYPE_CHECKING:
     from mcp_server.derive.admin.forms import Partial
@@ -29,16 +29,25 @@ class PartialForm:
 
     mcp: "Partial"
     mcp_plain = False
-    # The class itself, where it looks at what was sent while it is built.
+    # The class itself, where it may look at what was sent while it is built.
     mcp_looking: Any = None
     mcp_page: Any = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if self.mcp_looking is not None and (page := page_of(self.mcp_looking, args, kwargs)) is not None:
+        if self.mcp_looking is None:
+            super().__init__(*args, **kwargs)
+        else:
+            if kwargs.get("files") == {}:
+                # A formset without files gives its forms a dict of its own.
+                kwargs["files"] = Asked()
+            with put_when_asked(lambda: self.mcp_show(args, kwargs), args, kwargs):
+                super().__init__(*args, **kwargs)
+        self.mcp_begin()
+
+    def mcp_show(self, args: Any, kwargs: Any) -> None:
+        if self.mcp_page is None and (page := page_of(self.mcp_looking, args, kwargs)) is not None:
             self.mcp.fill_page(page)
             self.mcp_page = page
-        super().__init__(*args, **kwargs)
-        self.mcp_begin()
 
     def mcp_begin(self) -> None:
         self.mcp_new = True

@@ -1,6 +1,7 @@
 """The request that the admin's own code is given: a real user, session, messages, host and URL."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from io import BytesIO
 from typing import Any
@@ -44,19 +45,29 @@ class CollectedMessages(BaseStorage):
         return bool(said) and all(message.level >= ERROR for message in said)
 
 
-class Posted(QueryDict):
-    """What a browser sends, of which `ahead` posts a part, the rows of inlines, when somebody looks for it."""
+class Asked(MultiValueDict[str, Any]):
+    """What a browser sends; a part of it may be put there when somebody looks for it. A copy is of what is there."""
 
-    # What their names begin with; a copy is of what is there, and posts no more.
-    prefixes: tuple[str, ...] = ()
+    _parts: tuple[tuple[tuple[str, ...], Callable[[], None]], ...] = ()
 
-    def ahead(self) -> None:
-        raise NotImplementedError
+    @contextmanager
+    def put_when_asked(self, put: Callable[[], None]) -> Iterator[None]:
+        """Call `put` when anything is looked for, until this ends."""
+        before, part = self._parts, (("",), put)
+        self._parts = (part, *before)
+        try:
+            yield
+        finally:
+            self._parts = tuple(known for known in self._parts if known is not part)
 
-    def _look(self, name: object) -> None:
-        if self.prefixes and str(name).startswith(self.prefixes):
-            self.prefixes = ()
-            self.ahead()
+    def put_once_asked(self, prefixes: tuple[str, ...], put: Callable[[], None]) -> None:
+        """Call `put` when a name that begins with one of these is looked for."""
+        self._parts = (*self._parts, (prefixes, put))
+
+    def _look(self, name: object = "") -> None:
+        for part in [known for known in self._parts if str(name).startswith(known[0])]:
+            self._parts = tuple(known for known in self._parts if known is not part)
+            part[1]()
 
     def __contains__(self, name: object) -> bool:
         self._look(name)
@@ -66,9 +77,25 @@ class Posted(QueryDict):
         self._look(name)
         return super().__getitem__(name)
 
-    def getlist(self, name: str, default: Any = None) -> Any:
-        self._look(name)
-        return super().getlist(name, default)
+    def __iter__(self) -> Iterator[str]:
+        self._look()
+        return super().__iter__()
+
+    def keys(self) -> Any:
+        self._look()
+        return super().keys()
+
+    def getlist(self, key: str, default: Any = None) -> Any:
+        self._look(key)
+        return super().getlist(key, default)
+
+    def lists(self) -> Any:
+        self._look()
+        return super().lists()
+
+
+class Posted(Asked, QueryDict):
+    """The fields of a form."""
 
 
 class AdminRequest(WSGIRequest):
@@ -97,7 +124,7 @@ class AdminRequest(WSGIRequest):
         self.user = user
         self.GET: Any = QueryDict(mutable=True)
         self._post: Any = Posted(mutable=True)
-        self._files: Any = MultiValueDict()
+        self._files: Any = Asked()
         self._messages = CollectedMessages(self)
         # The token in the Authorization header is the proof; there is no cookie that another page could ride on.
         self._dont_enforce_csrf_checks = True

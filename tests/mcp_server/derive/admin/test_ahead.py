@@ -137,3 +137,37 @@ def test_rows_of_an_inline_go_for_who_may_delete_them_and_not_change_them():
     changed = ann.call("update_machine", id="S-1", values={"parts": [{"id": "Blade", "delete": True}]})["changed"]
     assert changed == {"parts": {"deleted": ["Blade"]}}
     assert not Part.objects.exists()
+
+
+class BuiltForm(forms.ModelForm):
+    """Notes how often one is built for a row; it looks at what was sent only if told so."""
+
+    built = 0
+    looks = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        BuiltForm.built += bool(self.instance.pk)
+        if self.looks:
+            dict(self.data.items())
+
+
+class BuiltInline(admin.TabularInline):
+    model = Part
+    form = BuiltForm
+    extra = 0
+
+
+class BuiltAdmin(admin.ModelAdmin):
+    form = BuiltForm
+    inlines = (BuiltInline,)
+
+
+@pytest.mark.parametrize(("looks", "built"), [(False, 2), (True, 4)])
+def test_only_a_form_that_looks_is_built_twice(looks: bool, built: int, monkeypatch: pytest.MonkeyPatch):
+    Part.objects.create(machine=Machine.objects.create(code="S-1", serial="A 1"), name="Blade")
+    boss = boss_of((Machine, BuiltAdmin))
+    monkeypatch.setattr(BuiltForm, "built", 0)
+    monkeypatch.setattr(BuiltForm, "looks", looks)
+    boss.call("update_machine", id="S-1", values={"serial": "A 2"})
+    assert BuiltForm.built == built
