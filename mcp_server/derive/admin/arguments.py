@@ -11,6 +11,8 @@ MAX_DEPTH = 64
 MAX_BITS = 1000
 MAX_TERM = 500
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+# Said here and not in every schema: it is plain from what they are called.
+LISTS_OF_NAMES = ("fields", "order", "ordering")
 TYPES: dict[str, Any] = {
     "string": str,
     "integer": int,
@@ -82,7 +84,7 @@ def _value_problems(name: str, schema: Mapping[str, Any], value: Any) -> Iterato
     low, high = schema.get("minimum"), schema.get("maximum")
     if isinstance(value, int) and ((low is not None and value < low) or (high is not None and value > high)):
         yield f"{name}: give a number from {low} to {high}." if high is not None else f"{name}: at least {low}."
-    items = schema.get("items", {}).get("type")
+    items = "string" if name in LISTS_OF_NAMES else schema.get("items", {}).get("type")
     if isinstance(value, list) and items and not all(_is(items, item) for item in value):
         yield f"{name}: every item must be {'an' if items[0] in 'aio' else 'a'} {items}."
 

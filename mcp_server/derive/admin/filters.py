@@ -64,8 +64,9 @@ def query_of(bound: Bound, given: Mapping[str, Any]) -> dict[str, list[str]]:
     parameters, fields = own_parameters(bound), field_filters(bound)
     query: dict[str, list[str]] = {}
     for name, value in given.items():
-        if isinstance(value, list) and len(value) > MAX_VALUES:
-            raise RefusalError(f"filters: {name} takes at most {MAX_VALUES} values.")
+        if isinstance(value, list) and not 0 < len(value) <= MAX_VALUES:
+            # Without any, the list would show everything.
+            raise RefusalError(f"filters: {name} takes 1 to {MAX_VALUES} values.")
         if name in parameters:
             query[name] = sent(name, parameters[name], value)
             continue
