@@ -66,7 +66,7 @@ def query_of(bound: Bound, given: Mapping[str, Any]) -> dict[str, list[str]]:
     for name, value in given.items():
         if isinstance(value, list) and not 0 < len(value) <= MAX_VALUES:
             # Without any, the list would show everything.
-            raise RefusalError(f"filters: {name} takes 1 to {MAX_VALUES} values.")
+            raise RefusalError(f"filters: {name} takes at least 1 and at most {MAX_VALUES} values.")
         if name in parameters:
             query[name] = sent(name, parameters[name], value)
             continue
