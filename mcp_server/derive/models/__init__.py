@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Model, QuerySet
+from django.db.models import CompositePrimaryKey, Model, QuerySet
 from fastmcp import FastMCP
 
 from mcp_server.classes.resources import register_resource_classes
@@ -31,11 +31,16 @@ def register_model_tools(
 
     `queryset(user)` says which rows a user may reach, `permission(user, action)` who may do what (without it Django's
     model permissions); `search` names the fields that `search` looks into. Fields named like secrets are left out
-    unless `fields` names them. Raises ImproperlyConfigured for unknown actions and fields.
+    unless `fields` names them. Raises ImproperlyConfigured for unknown actions and fields, and for what has to name a
+    row by a composite key.
     """
     chosen = list(actions)
     if unknown := [action for action in chosen if action not in ACTIONS]:
         raise ImproperlyConfigured(f"Unknown action {unknown[0]!r}: use {', '.join(ACTIONS)}.")
+    if isinstance(model._meta.pk, CompositePrimaryKey) and (as_resource or {*chosen} - {"list", "create"}):
+        raise ImproperlyConfigured(
+            f"{model._meta.label} has a composite key: only list and create have no row to name."
+        )
     exposed = ExposedModel(model, fields, queryset, permission, tuple(search), prefix)
     names = register_tool_classes(mcp, *(tool_class(exposed, action) for action in chosen))
     if as_resource:

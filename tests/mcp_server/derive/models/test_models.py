@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
+from django.db import models
+from django.test.utils import isolate_apps
 from fastmcp import FastMCP
 from mcp import MCPError
 
@@ -206,3 +208,22 @@ def test_a_registration_that_makes_no_sense_is_refused(mcp):
         register_model_tools(mcp, Product, fields=["colour"])
     with pytest.raises(ImproperlyConfigured, match="is no field of the model itself"):
         register_model_tools(mcp, Product, fields=["order_lines"])
+
+
+@isolate_apps("tests.everything")
+def test_rows_with_a_composite_key_are_only_listed_and_added(mcp):
+    class Seat(models.Model):
+        pk = models.CompositePrimaryKey("row", "number")
+        row = models.IntegerField()
+        number = models.IntegerField()
+
+        class Meta:
+            app_label = "everything"
+
+        def __str__(self) -> str:
+            return f"{self.row}-{self.number}"
+
+    for registered in ({}, {"actions": ["update"]}, {"actions": ["list"], "as_resource": True}):
+        with pytest.raises(ImproperlyConfigured, match="Seat has a composite key: only list and create"):
+            register_model_tools(mcp, Seat, **registered)
+    assert register_model_tools(mcp, Seat, ["list", "create"]) == ["seat_list", "seat_create"]
