@@ -50,7 +50,7 @@ def delete_row(bound: Bound, row: Any, *, dry_run: bool = False) -> dict[str, An
     if dry_run:
         _ask(bound, row)
     else:
-        _run(bound, row, gone["id"], (nested, counts, lacking, protected))
+        _run(bound, row, row.pk, (nested, counts, lacking, protected))
     with_it = [name for name in map(text_of, map(str, _flat(nested))) if not name.startswith(_unnamed())][1:]
     answer = {"deleted": gone, "rows": {str(name): number for name, number in dict(counts).items()}}
     return answer | ({"with_it": with_it[:MAX_NAMED]} if with_it else {})

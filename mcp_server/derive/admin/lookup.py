@@ -30,9 +30,11 @@ def find_row(bound: Bound, arguments: Mapping[str, Any]) -> Any:
     """Return the row named by `id` or by one unique field, through the ModelAdmin's own queryset."""
     if arguments.get("id") is not None and not arguments.keys() & set(unique_names(bound.model)):
         return find(bound, arguments["id"])
-    names = [name for name in ("id", *bound.unique_fields()) if arguments.get(name) is not None]
+    # A unique column may be called "id" without being the key.
+    known = dict.fromkeys(("id", *bound.unique_fields()))
+    names = [name for name in known if arguments.get(name) is not None]
     if len(names) != 1:
-        allowed = " or ".join(("id", *bound.unique_fields()))
+        allowed = " or ".join(known)
         raise RefusalError(f"Name one row by {allowed}.")
     name = names[0]
     ref = arguments[name] if name == "id" else {name: arguments[name]}
@@ -145,12 +147,12 @@ def _by_mapping(queryset: Any, ref: Mapping[str, Any], unique: list[str], search
     opts = queryset.model._meta
     for name in ("id", "pk", *unique):
         if (value := ref.get(name)) is not None:
-            column = "pk" if name in ("id", "pk") else name
-            field = opts.pk if column == "pk" else opts.get_field(name)
-            found = _matches(queryset, column, field, value)
+            columns = ["pk"] * (name in ("id", "pk")) + [name] * (name in unique)
+            fields = {column: opts.pk if column == "pk" else opts.get_field(column) for column in columns}
+            found = {pk for column, field in fields.items() for pk in _matches(queryset, column, field, value)}
             if len(found) != 1:
                 raise missing(opts, value, _similar(queryset, value, search))
-            return found[0]
+            return found.pop()
     if isinstance(ref.get("label"), str):
         return _by_label(queryset, ref["label"], search)
     raise NoSuchRowError(f"A {opts.verbose_name} is named by one of: {', '.join(('id', *unique, 'label'))}.")

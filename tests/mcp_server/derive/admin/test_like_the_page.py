@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from tests.mcp_server.derive.admin.conftest import boss_of, caller_of, site_of
-from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note, Part, Shelf, Tag
+from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note, Part, Payment, Shelf, Tag
 
 pytestmark = pytest.mark.django_db
 
@@ -260,3 +260,20 @@ class PickyAdmin(admin.ModelAdmin):
 
 def test_a_field_that_cannot_read_nothing_refuses_as_it_does_on_the_page():
     assert "request: Paste a request." in boss_of((Tag, PickyAdmin)).refused("create_tag", values={"name": "oak"})
+
+
+class PaymentAdmin(admin.ModelAdmin):
+    list_display = ("id", "note")
+    search_fields = ("note",)
+
+
+def test_a_row_is_named_by_a_unique_column_called_id_as_well_as_by_its_key():
+    payment = Payment.objects.create(id="pay_7", note="June")
+    Payment.objects.create(id="pay_8")
+    boss = boss_of((Payment, PaymentAdmin))
+    assert [row["id"] for row in boss.call("list_payment", search="June")["rows"]] == ["pay_7"]
+    for ref in ("pay_7", payment.pk, {"id": "pay_7"}, {"id": payment.pk}):
+        assert boss.call("get_payment", id=ref)["note"] == "June"
+    assert boss.call("update_payment", id="pay_7", values={"note": "July"})["changed"] == {"note": ["June", "July"]}
+    assert boss.call("bulk_payment", operation="delete", ids=["pay_7"])["done"] == 1
+    assert "You see no payment 'pay_9'" in boss.refused("get_payment", id="pay_9")

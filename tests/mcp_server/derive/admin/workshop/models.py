@@ -128,3 +128,18 @@ class Note(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class Payment(models.Model):
+    """Kept in step with another service, whose ids are a column beside the key."""
+
+    number = models.BigAutoField(primary_key=True)
+    id = models.CharField(max_length=20, unique=True)
+    machine = models.ForeignKey(Machine, on_delete=models.CASCADE, null=True, blank=True)
+    note = models.CharField(max_length=20, blank=True)
+
+    class Meta:
+        app_label = "workshop"
+
+    def __str__(self) -> str:
+        return f"Payment {self.note}"
