@@ -19,6 +19,8 @@ from django.db.backends.signals import connection_created
 from mcp_server.conf import setting
 
 CHANNEL = "mcp_changes"
+# How the URLs of a Redis, or of what speaks like it, begin.
+REDIS = ("redis://", "rediss://", "unix://")
 MAX_ROWS = 100
 # Written at almost every request, or by the server itself, and never shown as a resource.
 IGNORED_APPS = {"sessions", "contenttypes", "tokens", "migrations", "admin"}
@@ -77,21 +79,25 @@ def _watch(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 
 def _wrap(execute: Any, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
     result = execute(sql, params, many, context)
-    shared = setting("MCP_BROKER") == "postgres"
-    if (shared or _receivers) and isinstance(sql, str):
+    broker = setting("MCP_BROKER")
+    if (broker or _receivers) and isinstance(sql, str):
         for change in changes_of(sql, params, many):
-            _tell(context["connection"], change, shared)
+            _tell(context["connection"], change, broker)
     return result
 
 
-def _tell(connection: BaseDatabaseWrapper, change: Change, shared: bool) -> None:
-    if shared and connection.vendor == "postgresql":
+def _tell(connection: BaseDatabaseWrapper, change: Change, broker: str) -> None:
+    if broker == "postgres" and connection.vendor == "postgresql":
         # PostgreSQL holds the notice back until the commit, drops it on a rollback and sends equal ones once.
         payload = json.dumps([change.table, change.rows])
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
         return
     connection.on_commit(lambda: announce(change))
+    if broker.startswith(REDIS):
+        from mcp_server.broker import publish  # it needs this module
+
+        connection.on_commit(lambda: publish(change))
 
 
 def changes_of(sql: str, params: Any, many: bool) -> list[Change]:

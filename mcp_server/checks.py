@@ -10,6 +10,7 @@ from django.db import connection
 from fastmcp.tools import Tool
 
 from mcp_server.catalog import all_tools
+from mcp_server.changes import REDIS
 from mcp_server.conf import setting
 from mcp_server.derive.prompt_settings import prompts_problems
 from tokens.models import TOOL_NAME, MCPToken
@@ -74,6 +75,16 @@ def check_rate_limits(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
 @register()
 def check_prompts(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     return [Error(text, id="mcp_server.E007") for text in prompts_problems(setting("MCP_PROMPTS"))]
+
+
+@register()
+def check_broker(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    broker = setting("MCP_BROKER")
+    if broker in ("", "postgres") or broker.startswith(REDIS):
+        return []
+    # Not what it is: an address may have a password in it.
+    text = 'MCP_BROKER: use "postgres", an address such as redis://cache:6379/0, or nothing.'
+    return [Error(text, id="mcp_server.E009")]
 
 
 @register()

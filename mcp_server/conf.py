@@ -37,7 +37,8 @@ DEFAULTS: dict[str, Any] = tokens_conf.DEFAULTS | {
     "MCP_DB_THREADS": 8,
     # Seconds between two writes of the audit rows of read-only tools.
     "MCP_AUDIT_FLUSH_SECONDS": 1.0,
-    # How changes reach subscribers in other processes: "postgres" uses the database's NOTIFY; empty, they do not.
+    # How changes reach subscribers in other processes: "postgres" uses the database's NOTIFY, redis://… a Redis or
+    # Valkey; empty, they do not.
     "MCP_BROKER": "",
     # Bytes of one answer above which a tool reports an error instead.
     "MCP_MAX_RESULT_BYTES": 262144,

@@ -1,4 +1,4 @@
-"""Runs a command with TEST_DATABASE_URL naming a private PostgreSQL that lives as long as the command.
+"""Runs a command with TEST_DATABASE_URL naming a private PostgreSQL, and TEST_REDIS_URL a private Redis, for as long.
 
 python tests/postgres.py COMMAND [ARGUMENT ...]
 """
@@ -11,9 +11,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 
@@ -24,8 +27,9 @@ def main() -> None:
     # The end of a terminal or of a CI job must stop the server too.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
-    with private_server() as url:
-        sys.exit(subprocess.run(sys.argv[1:], env=os.environ | {"TEST_DATABASE_URL": url}).returncode)
+    with private_server() as url, private_redis() as redis_url:
+        environment = os.environ | {"TEST_DATABASE_URL": url, "TEST_REDIS_URL": redis_url}
+        sys.exit(subprocess.run(sys.argv[1:], env=environment).returncode)
 
 
 @contextmanager
@@ -62,16 +66,39 @@ def private_server() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def private_redis() -> Iterator[str]:
+    """Yield the URL of a new, empty Redis (or Valkey) on a free port; stop it afterwards."""
+    program = installed("redis-server", find_redis)
+    port = free_port()
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def find_redis() -> str | None:
+    return shutil.which("redis-server") or shutil.which("valkey-server")
+
+
 def server_programs() -> Path:
-    """Return the folder of PostgreSQL's programs; as root on Debian, install them where they are missing."""
-    if not (found := find_programs()) and os.geteuid() == 0 and shutil.which("apt-get"):
+    """Return the folder of PostgreSQL's programs."""
+    return installed("postgresql", find_programs)
+
+
+def installed(package: str, find: Callable[[], T | None]) -> T:
+    """Return what is found; as root on Debian, install the package where it is missing."""
+    if not (found := find()) and os.geteuid() == 0 and shutil.which("apt-get"):
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for step in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "postgresql"]):
+        for step in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", package]):
             command = ["apt-get", *step]
             subprocess.run(command, env=environment, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        found = find_programs()
+        found = find()
     if not found:
-        sys.exit("PostgreSQL's server programs are not installed; on Debian: apt install postgresql.")
+        sys.exit(f"{package} is not installed; on Debian: apt install {package}.")
     return found
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from pytest_django import Settings
 
 import mcp_server.server
-from mcp_server.checks import check_allowed_tools, check_authentication, check_tools
+from mcp_server.checks import check_allowed_tools, check_authentication, check_broker, check_tools
 from tests.tokens.people import make_token, make_user
 
 
@@ -97,3 +97,13 @@ def test_a_token_that_allows_tools_nobody_has_is_a_warning(db: None, mcp: FastMC
     assert message.msg == f"Token {stale.pk} allows tools that do not exist: a_gone_one, list_people."
     assert check_allowed_tools(None) == []
     assert ids(run_checks(tags=[Tags.database], databases=["default"])) == ["mcp_server.W001"]
+
+
+@pytest.mark.parametrize("broker", ["redis", "postgresql", "kafka://user:hunter22@broker"])
+def test_an_unknown_broker_is_an_error_that_does_not_repeat_it(settings: Settings, broker: str) -> None:
+    settings.MCP_BROKER = broker
+    (error,) = check_broker(None)
+    assert (error.id, "hunter22" in str(error)) == ("mcp_server.E009", False)
+    for known in ("", "postgres", "redis://cache:6379/1", "rediss://cache", "unix:///run/redis.sock"):
+        settings.MCP_BROKER = known
+        assert check_broker(None) == []
