@@ -1,4 +1,4 @@
-"""Turns a JSON value into what a form field's widget can show; as a browser posts it, posting.py writes that down."""
+"""Turns a JSON value into what a form field's widget can show; posting.py writes it down as a browser posts it."""
 
 import base64
 import binascii
@@ -15,15 +15,11 @@ from django.http.multipartparser import MultiPartParser
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
 
-from mcp_server.derive.admin.amounts import NUMBERS, is_relative, read_number
+from mcp_server.derive.admin.amounts import NUMBERS, read_number
 from mcp_server.derive.admin.bound import Bound
-from mcp_server.derive.admin.posting import posted, rendered
 from mcp_server.derive.admin.references import find_referred
 from mcp_server.derive.choices import chosen
 from mcp_server.derive.secrecy import HIDDEN, with_secrets
-
-# With the next step of filling in a form, for those who do.
-__all__ = ["is_relative", "posted", "python_value", "rendered"]
 
 # What travels through JSON as base64 has to fit the body a server takes.
 MAX_FILE_BYTES = 2 * 1024 * 1024

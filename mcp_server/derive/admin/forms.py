@@ -14,7 +14,7 @@ from django.forms.models import InlineForeignKeyField
 from mcp_server.derive.admin.ahead import may_look, narrowed
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.changes import stored
-from mcp_server.derive.admin.convert import posted, python_value
+from mcp_server.derive.admin.convert import python_value
 from mcp_server.derive.admin.inlines import Inline
 from mcp_server.derive.admin.kept import (
     asks_of_blank,
@@ -25,6 +25,7 @@ from mcp_server.derive.admin.kept import (
 )
 from mcp_server.derive.admin.locking import lock
 from mcp_server.derive.admin.partial_forms import PartialForm, PartialFormSet, partial, post_initial, rows_of_page
+from mcp_server.derive.admin.posting import posted
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.schema import not_on_page

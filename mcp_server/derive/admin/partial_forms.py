@@ -12,12 +12,12 @@ from django.utils.functional import cached_property
 
 from mcp_server.derive.admin.ahead import page_of, put_when_asked
 from mcp_server.derive.admin.bound import model_field
-from mcp_server.derive.admin.convert import posted, rendered
 from mcp_server.derive.admin.kept import (
     kept_row,
     put_back_tidied,
     unique_stays,
 )
+from mcp_server.derive.admin.posting import posted, rendered
 from mcp_server.derive.admin.request import Asked, fill
 
 if TYPE_CHECKING:
