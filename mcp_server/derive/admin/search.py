@@ -15,10 +15,10 @@ from pydantic import PrivateAttr
 from mcp_server.conf import setting
 from mcp_server.derive.admin.bound import Bound, for_lists, model_field
 from mcp_server.derive.admin.callers import caller_key, most_permitted_user, views
+from mcp_server.derive.admin.derived_tool import READ, DerivedTool
 from mcp_server.derive.admin.exposure import Exposed, permission_to, short_name
 from mcp_server.derive.admin.listing import list_rows
 from mcp_server.derive.admin.texts import parameters, without_database
-from mcp_server.derive.admin.tools import READ, DerivedTool
 from mcp_server.derive.named_models import model_problem
 from mcp_server.derive.registration import add_derived
 from mcp_server.derive.requests import Origin

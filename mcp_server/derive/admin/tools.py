@@ -2,40 +2,33 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin as django_admin
 from django.contrib.auth import get_permission_codename, get_user_model
 from fastmcp import FastMCP
-from fastmcp.server.dependencies import get_context
-from fastmcp.tools import Tool, ToolResult
-from mcp_types import Completion, TextContent, ToolAnnotations
+from fastmcp.tools import Tool
+from mcp_types import Completion, ToolAnnotations
 from pydantic import PrivateAttr
-from pydantic_core import to_json
 
-from mcp_server.context import require_mcp_user
 from mcp_server.derive.admin import actions, bulk, deleting, describe, listing, reading, writing
 from mcp_server.derive.admin.arguments import checked
 from mcp_server.derive.admin.bound import Bound, for_lists, unique_names
 from mcp_server.derive.admin.callers import caller_key, is_for_reading, most_permitted_user, views
+from mcp_server.derive.admin.derived_tool import READ, DerivedTool
 from mcp_server.derive.admin.exposure import DEFAULT_EXCLUDE, Exposed, find_exposed
+from mcp_server.derive.admin.find_models import register_find_models
 from mcp_server.derive.admin.guards import load_urls
-from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.texts import bulk_arguments, description, parameters, without_database
-from mcp_server.derive.masking import in_database_masked
 from mcp_server.derive.provider import derived_of
 from mcp_server.derive.registration import add_derived
-from mcp_server.derive.requests import Origin, current_origin
+from mcp_server.derive.requests import Origin
 from mcp_server.derive.secrecy import secret_names, without_values_of
-from mcp_server.errors import expected_errors
-from mcp_server.middleware.audit import audited
-from mcp_server.permissions import META_KEY, AsksItself, UnseenError
+from mcp_server.permissions import META_KEY, UnseenError
 
 logger = logging.getLogger(__name__)
 
 Verb = Callable[[Bound, Mapping[str, Any]], Any]
-READ = ToolAnnotations(read_only_hint=True)
 ADD = ToolAnnotations(destructive_hint=False)
 CHANGE = ToolAnnotations(destructive_hint=True)
 
@@ -62,49 +55,6 @@ PAGES = {
     "describe": ("changelist", "change", "add"),
 }
 SAME_FOR_ALL = ("describe", "delete", "actions", "history", "autocomplete")
-
-
-class DerivedTool(AsksItself, Tool):
-    """Runs one synchronous function on the message's database thread; its own rule decides who sees it."""
-
-    def get_meta(self) -> dict[str, Any]:
-        # What a client can use of it; an empty list of tags in every tool is only bytes.
-        return dict(self.meta_for_clients())
-
-    def meta_for_clients(self) -> Mapping[str, Any]:
-        return {}
-
-    def to_mcp_tool(self, **overrides: Any) -> Any:
-        # FastMCP's own title is the name once more.
-        return super().to_mcp_tool(**{"title": self.title} | overrides)
-
-    def answer(self, user: Any, origin: Origin, arguments: Mapping[str, Any]) -> Any:
-        raise NotImplementedError
-
-    def call(self, user: Any, origin: Origin, arguments: Mapping[str, Any]) -> Any:
-        """Answer a caller who may use the tool; any other learns nothing of it, not even what its arguments are."""
-        if not self.visible_to(user):
-            raise UnseenError
-        return self.answer(user, origin, self.checked(arguments))
-
-    def checked(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments as the verbs take them; raises RefusalError for others."""
-        return checked(self.parameters, arguments)
-
-    async def run(self, arguments: dict[str, Any]) -> ToolResult:
-        user = await require_mcp_user(get_context())
-        with expected_errors():
-            try:
-                answer = await in_database_masked(await audited(self.call), user, current_origin(), arguments)
-            except RefusalError as error:
-                if not error.details:
-                    raise
-                text = TextContent(type="text", text=str(error))
-                return ToolResult(content=[text], structured_content=error.details, is_error=True)
-        if isinstance(answer, ToolResult):
-            return answer
-        # One line without spaces: the text is what most clients hand to the model.
-        return ToolResult(content=[TextContent(type="text", text=to_json(answer).decode())], structured_content=answer)
 
 
 class AdminTool(DerivedTool):
@@ -212,40 +162,6 @@ class AdminTool(DerivedTool):
         return RUN[self._verb](bound, self.checked(arguments))
 
 
-class FindModels(DerivedTool):
-    """Tells which models there are; one for all registered sites."""
-
-    # Stays in the list where a search stands for the derived tools: it says which words to search for.
-    derived: ClassVar[bool] = False
-    _tools: list[Exposed] = PrivateAttr(default_factory=list)
-    _known: list[Exposed] = PrivateAttr(default_factory=list)
-
-    @classmethod
-    def empty(cls) -> "FindModels":
-        return cls(
-            name="find_models",
-            description="Find the models you may use here; their tools are list_<model>, get_<model>, … Start here.",
-            parameters={
-                "type": "object",
-                "properties": {"search": {"type": "string", "description": "Part of a name"}},
-            },
-            output_schema={"type": "object", "properties": {"models": {"type": "array"}}},
-            annotations=READ,
-        )
-
-    def visible_to(self, user: Any) -> bool:
-        # One model is enough; the others need not be asked.
-        return any(describe.find_models(self._tools, self._known, partial(for_lists, user=user)))
-
-    def answer(self, user: Any, origin: Origin, arguments: Mapping[str, Any]) -> Any:
-        found = describe.find_models(self._tools, self._known, partial(Bound, user=user, origin=origin))
-        return describe.named(found, arguments.get("search", ""))
-
-    def add(self, tools: Iterable[Exposed], known: Iterable[Exposed]) -> None:
-        self._tools += tools
-        self._known += known
-
-
 def register_admin_tools(
     mcp: FastMCP[Any],
     site: Any = None,
@@ -272,7 +188,7 @@ def register_admin_tools(
         exposed = list(built)
         names = add_derived(mcp, [tool for tools in built.values() for tool in tools])
         register_beside_tools(mcp, exposed)
-    return names + _register_find_models(mcp, exposed, hidden)
+    return names + register_find_models(mcp, exposed, hidden)
 
 
 def _tools_of(exposed: Exposed, user: Any) -> list[AdminTool] | None:
@@ -283,13 +199,3 @@ def _tools_of(exposed: Exposed, user: Any) -> list[AdminTool] | None:
         # One ModelAdmin that cannot be described must not keep the whole server from starting.
         logger.exception("%s gets no tools: its ModelAdmin could not be described", exposed.label)
         return None
-
-
-def _register_find_models(mcp: FastMCP[Any], exposed: list[Exposed], known: list[Exposed]) -> list[str]:
-    own = [tool for tool in derived_of(mcp).all(Tool) if isinstance(tool, FindModels)]
-    if own:
-        own[0].add(exposed, known)
-        return []
-    tool = FindModels.empty()
-    tool.add(exposed, known)
-    return add_derived(mcp, [tool])
