@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from benchmarks.__main__ import manage, prepare, served
 from benchmarks.load import Load, rate, tool_call
 
-ROUNDS, SECONDS = 3, 1.0
+ROUNDS, SECONDS = 11, 0.4
 GOALS = {"list": 0.5, "update": 0.7}
 FACTS = """
 import json
