@@ -67,8 +67,7 @@ async def _listen_to_postgres(parameters: dict[str, Any]) -> None:
         async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as listener:
             await listener.execute(f"LISTEN {CHANNEL}")
             async for notice in listener.notifies():
-                table, rows = json.loads(notice.payload)
-                announce(Change(table, None if rows is None else tuple(rows)))
+                _announce(*json.loads(notice.payload))
     except psycopg.OperationalError as error:
         raise ConnectionError from error
 
@@ -83,9 +82,13 @@ async def _listen_to_redis(url: str) -> None:
             async for message in listener.listen():
                 sender, table, rows = json.loads(message["data"])
                 if sender != _sender():
-                    announce(Change(table, None if rows is None else tuple(rows)))
+                    _announce(table, rows)
     except RedisError as error:
         raise ConnectionError from error
+
+
+def _announce(table: str, rows: list[str] | None) -> None:
+    announce(Change(table, None if rows is None else tuple(rows)))
 
 
 def publish(change: Change) -> None:
