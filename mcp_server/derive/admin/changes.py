@@ -33,12 +33,12 @@ def is_stored(row: Any) -> bool:
     """Tell whether there is such a row: a hook of the project's own may save another object, or none."""
     if not row._state.adding:
         return True
-    return row.pk is not None and bool(type(row)._base_manager.filter(pk=row.pk).exists())
+    return row.pk is not None and bool(_rows_like(row).exists())
 
 
 def is_as_before(row: Any, before: Mapping[str, Any]) -> bool:
     """Tell whether a row that was to go is still there, and not even marked as deleted."""
-    left = None if row.pk is None else type(row)._base_manager.filter(pk=row.pk).first()
+    left = None if row.pk is None else _rows_like(row).first()
     return left is not None and {name: stored(left).get(name) for name in before} == before
 
 
@@ -125,8 +125,12 @@ def _has(row: Any, name: str, form: Any) -> bool:
 
 
 def _in_database(row: Any, names: list[str]) -> dict[str, Any]:
-    rows = type(row)._base_manager.using(row._state.db).filter(pk=row.pk).order_by()
-    return next(iter(rows.values(*names)[:1]), {}) if names else {}
+    return next(iter(_rows_like(row).order_by().values(*names)[:1]), {}) if names else {}
+
+
+def _rows_like(row: Any) -> Any:
+    """Return the stored rows with the key of this one: in the database it came from."""
+    return type(row)._base_manager.using(row._state.db).filter(pk=row.pk)
 
 
 def _kept_old(form: Any, name: str, field: Any, now: Any) -> bool:

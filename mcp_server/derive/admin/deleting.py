@@ -91,7 +91,7 @@ def _check_gone(bound: Bound, pk: Any, before: Mapping[str, Any] | None) -> None
 
     Without `before` nobody said that it was deleted, and then it has to be gone.
     """
-    left = bound.model._base_manager.filter(pk=pk).first()
+    left = bound.model._base_manager.using(bound.database()).filter(pk=pk).first()
     if left is None:
         return
     is_as_before = before is None or {name: stored(left).get(name) for name in before} == before

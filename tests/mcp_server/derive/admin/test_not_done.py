@@ -6,7 +6,7 @@ import pytest
 from django.contrib import admin, messages
 
 from tests.mcp_server.derive.admin.conftest import Caller, boss_of
-from tests.mcp_server.derive.admin.workshop.models import Machine, Part
+from tests.mcp_server.derive.admin.workshop.models import Machine, Part, Shelf
 
 pytestmark = pytest.mark.django_db
 
@@ -118,3 +118,21 @@ def test_rows_of_an_inline_that_a_hook_leaves_out_are_told_apart():
     for rows, refusal in (([{"name": "Belt"}], "not added: Belt"), (gone[:1], "not deleted: Blade")):
         assert boss.refused("update_machine", id="S-1", values={"parts": rows}) == f"parts: {refusal}. Not these."
     assert set(Part.objects.values_list("name", flat=True)) == {"Blade", "Gear"}
+
+
+class ArchivedAdmin(admin.ModelAdmin):
+    """Keeps what is in another database."""
+
+    def get_queryset(self, request: Any) -> Any:
+        return super().get_queryset(request).using("archive")
+
+    def delete_model(self, request: Any, obj: Shelf) -> None:
+        messages.error(request, "The archive keeps all.")
+
+
+@pytest.mark.django_db(databases=["default", "archive"])
+def test_a_row_is_looked_for_where_it_came_from():
+    shelf = Shelf.objects.using("archive").create(label="Nails")
+    archivist = boss_of((Shelf, ArchivedAdmin))
+    assert archivist.refused("delete_shelf", id=shelf.pk) == "Not deleted. The archive keeps all."
+    assert Shelf.objects.using("archive").get() == shelf
