@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from copy import copy
+from functools import partial
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
@@ -23,8 +24,9 @@ from mcp_server.derive.admin.changes import (
     with_values,
 )
 from mcp_server.derive.admin.exposure import overrides
+from mcp_server.derive.admin.form_classes import kept_form
 from mcp_server.derive.admin.forms import Partial
-from mcp_server.derive.admin.inlines import formsets_of, inlines_of
+from mcp_server.derive.admin.inlines import inlines_of, kept_formsets
 from mcp_server.derive.admin.locking import locked
 from mcp_server.derive.admin.lookup import find_row, handed
 from mcp_server.derive.admin.refusal import FormRefusedError, RefusalError, form_refusal, refused
@@ -94,7 +96,7 @@ class Write:
         bound.request = bound.new_request(*self.view, method="POST")
         self.check_permission()
         # Built once, though the view asks again: a formset class costs more than the rest of a small form.
-        self._inlines = list(formsets_of(bound, row))
+        self._inlines = list(kept_formsets(bound, row))
         writable = [item for item in inlines_of(bound, self._inlines) if bound.exposed.takes(item.name)]
         self.partial = Partial(bound, row, values, {item.name: item for item in writable})
         if row is None:
@@ -157,6 +159,7 @@ class Write:
         if self.row is not None:
             admin.get_object = only(self.row, own.get_object)
         admin.get_form = self._form_once(own)
+        admin._get_form_for_get_fields = partial(admin.get_form, fields=None)
         admin.get_formsets_with_inlines = self._formsets
         admin.construct_change_message = self._watch_message(own.construct_change_message)
         admin.log_addition = self._watch_log(own.log_addition, always=True)
@@ -177,7 +180,7 @@ class Write:
 
         def get_form(*args: Any, **kwargs: Any) -> Any:
             if not (is_same and built):
-                built[:] = [self.partial.form_class(own.get_form(*args, **kwargs))]
+                built[:] = [self.partial.form_class(kept_form(own, *args, **kwargs))]
             return built[0]
 
         return get_form

@@ -1,0 +1,184 @@
+"""Form classes are kept from call to call where nobody can tell, and nowhere else."""
+
+from collections import Counter
+from typing import Any, ClassVar
+
+import pytest
+from django import forms
+from django.contrib import admin
+from django.contrib.admin import options
+from django.core.validators import MaxLengthValidator
+from django.db.models import Manager
+
+from tests.factories import make_user
+from tests.mcp_server.derive.admin.conftest import Caller, boss_of, server_of, site_of
+from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Part
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine.objects.create(code="S-1", serial="A 1")
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often Django builds the form class of a model, or the formset class of an inline."""
+    counts: Counter[str] = Counter()
+
+    def counting(own: Any) -> Any:
+        def build(*models: Any, **named: Any) -> Any:
+            counts[models[-1].__name__] += 1
+            return own(*models, **named)
+
+        return build
+
+    for name in ("modelform_factory", "inlineformset_factory"):
+        monkeypatch.setattr(options, name, counting(getattr(options, name)))
+    return counts
+
+
+class PartInline(admin.TabularInline):
+    model = Part
+
+
+class InlineAdmin(admin.ModelAdmin):
+    inlines = (PartInline,)
+
+
+def test_a_second_call_builds_no_class(machine: Machine, built: Counter[str]):
+    boss = boss_of((Machine, InlineAdmin))
+    boss.call("update_machine", id=machine.pk, values={"serial": "A 2"})
+    built.clear()
+    boss.call("update_machine", id=machine.pk, values={"serial": "A 3"})
+    boss.call("create_machine", values={"code": "S-2", "serial": "B 1", "parts": [{"name": "Blade"}]})
+    assert not built
+    assert list(Part.objects.values_list("name", "machine")) == [("Blade", "S-2")]
+
+
+class OwnFormsetInline(PartInline):
+    def get_formset(self, request: Any, obj: Any = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        formset.form.base_fields["name"].disabled = request.user.username == "ada"
+        return formset
+
+
+class OwnFormsetAdmin(admin.ModelAdmin):
+    inlines = (OwnFormsetInline,)
+
+
+class OwnFormAdmin(admin.ModelAdmin):
+    def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        if "serial" in form.base_fields:
+            form.base_fields["serial"].disabled = request.user.username == "ada"
+        return form
+
+
+class CountingForm(forms.ModelForm):
+    """Changes the fields of its class, which Django's admin builds anew for every page."""
+
+    seen: ClassVar[list[int]] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.base_fields["serial"].validators.append(MaxLengthValidator(20))
+        super().__init__(*args, **kwargs)
+        self.seen.append(len(self.fields["serial"].validators))
+
+
+class CountingAdmin(admin.ModelAdmin):
+    form = CountingForm
+
+
+def two_callers(site: admin.AdminSite) -> tuple[Caller, Caller]:
+    server = server_of(site)
+    ada, ben = (make_user(name, superuser=True) for name in ("ada", "ben"))
+    return Caller(server, ada), Caller(server, ben)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [(OwnFormAdmin, {"serial": "A 2"}), (OwnFormsetAdmin, {"parts": [{"name": "Blade"}]})],
+)
+def test_what_get_form_and_get_formset_do_for_one_user_reaches_no_other(machine: Machine, kind: Any, values: Any):
+    ada, ben = two_callers(site_of((Machine, kind)))
+    for _ in range(2):
+        ada.refused("update_machine", id=machine.pk, values=values)
+        ben.call("update_machine", id=machine.pk, values=values, dry_run=True)
+
+
+def test_what_a_form_does_to_the_fields_of_its_class_ends_with_the_call(machine: Machine):
+    boss = boss_of((Machine, CountingAdmin))
+    most = []
+    for serial in ("A 2", "A 3"):
+        CountingForm.seen.clear()
+        boss.call("update_machine", id=machine.pk, values={"serial": serial})
+        most.append(max(CountingForm.seen))
+    assert most[0] == most[1]
+
+
+class ReadOnlyByUserAdmin(admin.ModelAdmin):
+    def get_readonly_fields(self, request: Any, obj: Any = None) -> Any:
+        return ["serial"] if request.user.username == "ada" else []
+
+    def get_exclude(self, request: Any, obj: Any = None) -> Any:
+        return ["kind"] if request.user.username == "ben" else None
+
+
+def test_fields_that_follow_from_the_user_are_those_of_each_user(machine: Machine):
+    ada, ben = two_callers(site_of((Machine, ReadOnlyByUserAdmin)))
+    for _ in range(2):
+        ben.call("update_machine", id=machine.pk, values={"serial": "A 2"}, dry_run=True)
+        assert "read-only" in ada.refused("update_machine", id=machine.pk, values={"serial": "A 2"})
+        ada.call("update_machine", id=machine.pk, values={"kind": "d"}, dry_run=True)
+        assert "kind" in ben.refused("update_machine", id=machine.pk, values={"kind": "d"})
+
+
+def test_an_inline_whose_rows_one_user_may_only_see_takes_changes_of_another(machine: Machine):
+    server, part = server_of(site_of((Machine, InlineAdmin))), machine.parts.create(name="Blade")
+    rights = [f"workshop.{name}" for name in ("view_machine", "change_machine", "view_part")]
+    ada = Caller(server, make_user("ada", *rights, staff=True))
+    ben = Caller(server, make_user("ben", *rights, "workshop.change_part", staff=True))
+    ada.call("update_machine", id=machine.pk, values={"serial": "A 2"})
+    ben.call("update_machine", id=machine.pk, values={"parts": [{"id": part.pk, "name": "Belt"}]})
+    assert "changed" in ada.refused(
+        "update_machine", id=machine.pk, values={"parts": [{"id": part.pk, "name": "Bolt"}]}
+    )
+    assert list(Part.objects.values_list("name", flat=True)) == ["Belt"]
+
+
+class KindManager(Manager[Machine]):
+    kind = "s"
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(kind=KindManager.kind)
+
+
+class JobAdmin(admin.ModelAdmin):
+    fields = ("name", "machine")
+
+
+def test_a_manager_that_chooses_rows_is_asked_at_every_call(machine: Machine, monkeypatch: pytest.MonkeyPatch):
+    manager = KindManager()
+    manager.model = Machine
+    monkeypatch.setattr(Machine._meta, "default_manager", manager)
+    boss = boss_of((Job, JobAdmin))
+    values = {"name": "Cut planks", "machine": machine.pk}
+    boss.call("create_job", values=values, dry_run=True)
+    monkeypatch.setattr(KindManager, "kind", "d")
+    assert "machine" in boss.refused("create_job", values=values)
+
+
+class ByUserAdmin(admin.ModelAdmin):
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if request.user.username == "ada":
+            kwargs["queryset"] = Machine.objects.none()
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+def test_choices_by_user_are_those_of_each_user(machine: Machine):
+    ada, ben = two_callers(site_of((Job, ByUserAdmin)))
+    for _ in range(2):
+        ben.call("create_job", values={"name": "Cut planks", "machine": machine.pk}, dry_run=True)
+        assert "machine" in ada.refused("create_job", values={"name": "Cut planks", "machine": machine.pk})
