@@ -1,10 +1,12 @@
 """Who is calling: the Django user and the token of the current message."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from fastmcp import Context
+from fastmcp import Context, FastMCP
 from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.exceptions import ToolError
 from fastmcp.server.dependencies import get_http_request
@@ -46,13 +48,29 @@ def token_has(tool: str) -> bool:
     return token is None or token.can_use_tool(tool)
 
 
+@contextmanager
+def looked_up_once() -> Iterator[None]:
+    """Let one look-up of the called tool serve all that this call passes through, and no other call."""
+    before = _called.set(None)
+    try:
+        yield
+    finally:
+        _called.reset(before)
+
+
 async def called_tool(ctx: Context, name: str) -> Tool | None:
-    """Return the tool that a call names; one look-up serves all that the call passes through."""
+    """Return the tool that a call names."""
     known = _called.get()
     if known is None or known[0] is not ctx or known[1] != name:
         known = (ctx, name, await ctx.fastmcp.get_tool(name))
         _called.set(known)
     return known[2]
+
+
+def tool_looked_up(server: FastMCP[Any], name: str) -> Tool | None:
+    """Return the tool of this name that the middleware asked about in this call, if it did."""
+    known = _called.get()
+    return known[2] if known is not None and known[0].fastmcp is server and known[1] == name else None
 
 
 def http_request() -> Request | None:

@@ -7,11 +7,14 @@ from typing import Any
 from django.apps import apps
 from django.utils.module_loading import autodiscover_modules
 from fastmcp import FastMCP
+from fastmcp.tools import Tool
+from fastmcp.utilities.versions import VersionSpec
 
 from mcp_server.audit_log import audit_log
 from mcp_server.auth import DjangoTokenVerifier
 from mcp_server.broker import changes_of_other_processes
 from mcp_server.conf import setting
+from mcp_server.context import tool_looked_up
 from mcp_server.derive.completion import register_completion
 from mcp_server.derive.prompts import register_settings_prompts
 from mcp_server.middleware import message_middleware
@@ -38,9 +41,16 @@ async def lifespan(server: FastMCP[Any]) -> AsyncIterator[None]:
     database_threads.close()
 
 
+class Server(FastMCP[Any]):
+    async def get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
+        """Return the tool that a call names; what runs is then the very one that was authorized."""
+        known = tool_looked_up(self, name) if version is None else None
+        return known or await super().get_tool(name, version)
+
+
 def create_server() -> FastMCP[Any]:
     """Return a server with authentication, authorization, audit and metrics, and nothing registered yet."""
-    return FastMCP(
+    return Server(
         server_name(),
         instructions=INSTRUCTIONS if apps.is_installed("shop") else None,
         auth=DjangoTokenVerifier(),

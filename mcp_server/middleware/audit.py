@@ -13,7 +13,7 @@ from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from mcp_types import CLIENT_INFO_META_KEY, CallToolRequestParams
 
 from mcp_server.audit_log import audit_log
-from mcp_server.context import called_tool, get_mcp_token, get_mcp_user, http_request
+from mcp_server.context import called_tool, get_mcp_token, get_mcp_user, http_request, looked_up_once
 from mcp_server.middleware.errors import correlation_id
 from mcp_server.orm import in_database
 from mcp_server.permissions import PassesOn, is_read_only
@@ -129,7 +129,12 @@ class AuditMiddleware(Middleware):
     ) -> Any:
         if context.fastmcp_context is None:
             return await call_next(context)
-        call = AuditedCall(context.fastmcp_context, context.message)
+        with looked_up_once():
+            return await self._audited(AuditedCall(context.fastmcp_context, context.message), context, call_next)
+
+    async def _audited(
+        self, call: AuditedCall, context: MiddlewareContext[CallToolRequestParams], call_next: CallNext[Any, Any]
+    ) -> Any:
         before, status, error = _call.set(call), ToolCall.Status.ERROR, WENT_AWAY
         try:
             result = await call_next(context)

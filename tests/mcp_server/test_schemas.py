@@ -49,3 +49,22 @@ async def test_a_tool_registered_while_the_server_runs_can_be_called(
         assert answer(response)["result"]["structuredContent"] == {"result": 3}
         wrong = await post(client, MODERN, call(MODERN, "add", first="one"), token.token)
         assert answer(wrong)["result"]["isError"] is True
+
+
+async def test_a_call_looks_its_tool_up_once_and_the_next_call_again(
+    server: FastMCP[Any], app: Starlette, token: MCPToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, look_up = [], server.local_provider._get_tool
+
+    async def counting(name: str, version: Any = None) -> Any:
+        names.append(name)
+        return await look_up(name, version)
+
+    monkeypatch.setattr(server.local_provider, "_get_tool", counting)
+    async with running(app), http(app) as client:
+        await post(client, MODERN, call(MODERN, "who_am_i"), token.token)
+        await post(client, MODERN, call(MODERN, "list_groups", limit=2), token.token)
+        assert names == ["who_am_i", "list_groups"]
+        server.disable(names={"who_am_i"})
+        response = await post(client, MODERN, call(MODERN, "who_am_i"), token.token)
+        assert answer(response)["result"]["content"][0]["text"] == "Unknown tool: 'who_am_i'"
