@@ -28,6 +28,7 @@ from mcp_server.derive.admin.reading import get_row, viewed
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.completion import nothing
 from mcp_server.derive.masking import in_database_masked
+from mcp_server.derive.provider import derived_of
 from mcp_server.derive.registration import add_derived
 from mcp_server.derive.requests import Origin, current_origin, own_origin
 from mcp_server.subscriptions import rows_of, watch
@@ -157,17 +158,26 @@ def register_admin_resources(mcp: FastMCP[Any], exposed: Iterable[Exposed]) -> l
     for item in exposed:
         if "get" not in item.verbs:
             continue
-        names = add_derived(mcp, templates_of(item))
+        address = address_of(mcp, item)
+        names = add_derived(mcp, templates_of(item, address))
         if names:
-            watch(f"django://{item.label}/", partial(watched_rows, item))
+            watch(f"{address}/", partial(watched_rows, item))
         added += names
     return added
 
 
-def templates_of(exposed: Exposed) -> list[RowTemplate]:
+def address_of(mcp: FastMCP[Any], exposed: Exposed) -> str:
+    """Return what the addresses of the rows begin with; where another site has the model too, the site is named."""
+    plain = f"django://{exposed.label}"
+    there = derived_of(mcp).one(ResourceTemplate, f"{plain}/{{pk}}")
+    is_of_another = isinstance(there, RowTemplate) and there._exposed.site is not exposed.site
+    return f"django://{exposed.site.name}.{exposed.label}" if is_of_another else plain
+
+
+def templates_of(exposed: Exposed, address: str) -> list[RowTemplate]:
     """Return the template of the model's rows, and one for each of its file fields."""
     opts = exposed.model._meta
-    uri, one = f"django://{exposed.label}/{{pk}}", str(opts.verbose_name)
+    uri, one = f"{address}/{{pk}}", str(opts.verbose_name)
     templates: list[RowTemplate] = [
         RowTemplate(
             uri_template=uri,

@@ -204,6 +204,31 @@ def test_a_template_that_is_taken_is_left_out_and_logged(caplog: pytest.LogCaptu
     assert "django://shop.tag/{pk} is taken" in caplog.text
 
 
+def test_a_model_of_two_sites_has_the_rows_of_both(db: None) -> None:
+    class NameOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+        fields = ("name",)
+
+    class WithFile(admin.ModelAdmin):  # type: ignore[type-arg]
+        fields = ("name", "manual")
+
+    class Closed(admin.AdminSite):
+        def has_permission(self, request: HttpRequest) -> bool:
+            return False
+
+    closed, desk, mcp = Closed(name="closed"), admin.AdminSite(name="desk"), create_server()
+    for site in (closed, desk):
+        site.register(Gadget, NameOnly if site is closed else WithFile)
+        register_admin_tools(mcp, site)
+    gadget = Gadget.objects.create(name="Drill")
+    gadget.manual.save("drill.txt", ContentFile(b"Turn clockwise."))
+    boss = Person(mcp, make_user("ada", superuser=True))
+    own = "django://desk.everything.gadget/{pk}"
+    assert boss.templates().keys() == {own, f"{own}/manual"}
+    assert "Drill" in boss.read(own.format(pk=gadget.pk)).text
+    assert boss.read(f"{own}/manual".format(pk=gadget.pk)).blob
+    assert boss.completed(own, "pk", "") == [str(gadget.pk)]
+
+
 def test_keys_are_compared_as_the_database_is_given_them(db: None) -> None:
     maker = Maker.objects.create(name="Oak & Sons")
     text = str(maker.pk)
