@@ -29,7 +29,7 @@ from mcp_server.derive.admin.partial_forms import PartialForm, PartialFormSet, p
 from mcp_server.derive.admin.posting import posted
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
-from mcp_server.derive.admin.schema import not_on_page
+from mcp_server.derive.admin.schema import database_default, not_on_page
 from mcp_server.derive.admin.values import label_of, plain, read
 from mcp_server.derive.secrecy import HIDDEN, is_blind, is_secret
 
@@ -109,8 +109,7 @@ class Partial:
         """Let a new row's field begin with what the add page was told, else with the database's default."""
         if not form.prefix and name in self.initial:
             form.initial.setdefault(name, self.initial[name])
-        default = getattr(model_field(form._meta.model, name), "db_default", NOT_PROVIDED)
-        if default is not NOT_PROVIDED and not hasattr(default, "resolve_expression"):
+        if (default := database_default(form._meta.model, name)) is not NOT_PROVIDED:
             form.initial.setdefault(name, default)
 
     def _put(self, form: Any, name: str, field: Any) -> None:

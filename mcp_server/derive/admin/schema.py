@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib.admin.utils import flatten_fieldsets
 from django.core.validators import FileExtensionValidator, MaxValueValidator, MinValueValidator
-from django.db.models import FileField
+from django.db.models import NOT_PROVIDED, FileField
 from django.forms.models import BaseModelForm, ModelChoiceField, ModelMultipleChoiceField
 
 from mcp_server.derive.admin.bound import Bound, model_field
@@ -53,6 +53,7 @@ def values_schema(bound: Bound, row: Any = None, *, change: bool = False, full: 
         if is_secret(name, bound.model):
             properties[name].pop("default", None)
     required = [name for name, field in fields.items() if field.required and field.initial is None]
+    required = [name for name in required if database_default(bound.model, name) is NOT_PROVIDED]
     for inline in inlines_of(bound, formsets_of(bound, row)):
         rights = inline.rights(bound.request, row)
         if bound.exposed.takes(inline.name) and any(rights.values()):
@@ -178,10 +179,18 @@ def _bounds(field: Any) -> dict[str, Any]:
     return {name: plain(v) for name, v in found.items() if v is not None and abs(v) < COLUMN_LIMIT}
 
 
+def database_default(model: Any, name: str) -> Any:
+    """Return the plain value that the database has for a column, or NOT_PROVIDED."""
+    default = getattr(model_field(model, name), "db_default", NOT_PROVIDED)
+    return NOT_PROVIDED if hasattr(default, "resolve_expression") else default
+
+
 def _bound_by_columns(properties: Mapping[str, dict[str, Any]], model: Any) -> None:
     """Add the bounds that only the model's validators know; a form field has those of its own."""
     for name, schema in properties.items():
         column = model_field(model, name)
+        if database_default(model, name) is not NOT_PROVIDED:
+            schema.pop("required", None)
         if "integer" in str(schema.get("type")) and column is not None:
             schema |= _bounds(column)
         elif isinstance(column, FileField) and (text := schema.get("description", "")).startswith(FILE):

@@ -190,6 +190,23 @@ def test_a_default_of_the_database_is_taken(site, db):
     assert (Shelf.objects.latest("pk").colour, Shelf.objects.latest("pk").locked) == ("", False)
 
 
+def test_what_the_database_has_a_default_for_is_not_required(site, db):
+    class ColouredForm(forms.ModelForm):
+        colour = forms.CharField()
+
+        class Meta:
+            model = Shelf
+            fields = ("label", "colour")
+
+    site.register(Shelf, form=ColouredForm)
+    boss = caller_of(site)
+    assert boss.tools()["create_shelf"].input_schema["properties"]["values"]["required"] == ["label"]
+    described = boss.call("describe_shelf")["values"]
+    assert [name for name, field in described.items() if field.get("required")] == ["label"]
+    boss.call("create_shelf", values={"label": "Nails"})
+    assert Shelf.objects.get().colour == "grey"
+
+
 def test_an_inline_demands_the_rows_that_its_page_demands(site, shelf):
     class StandingInline(admin.TabularInline):
         model, min_num, extra = Standing, 1, 0
