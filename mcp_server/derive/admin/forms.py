@@ -1,6 +1,6 @@
 """Lets the admin's own forms take a part of their fields: what is left out stays as it is."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
@@ -266,19 +266,27 @@ def _rows(name: str, rows: Any) -> list[Mapping[str, Any]]:
 
 def _named(request: Any, inline: Inline | None, existing: list[Any], ref: Any) -> Any:
     """Return the row of the inline that is named by its id, a unique field or its label."""
-    wanted = str(ref.get("id", ref.get("label")) if isinstance(ref, Mapping) else ref)
-    found = [row for row in existing if str(row.pk) == wanted]
     shown = {} if inline is None else inline.fields(request, None)
-    found = found or [row for row in existing if wanted in _names(row, shown)]
+    fields = existing[0]._meta.concrete_fields if existing else ()
+    known = ("id", *(field.name for field in fields if field.unique and field.name in shown), "label")
+    by = "id"
+    if isinstance(ref, Mapping):
+        by = next((name for name in known if ref.get(name) is not None), "")
+        ref = ref.get(by)
+    found = [row for row in existing if by == "id" and str(row.pk) == str(ref)]
+    columns = known[1:] if by == "id" else [by]
+    found = found or [row for row in existing if str(ref) in {_text(row, column) for column in columns}]
     if len(found) != 1:
         ids = ", ".join(f"{row.pk} ({label_of(row)})" for row in existing[:20]) or "none"
-        raise RefusalError(f"{inline.name if inline else 'inline'}: no row {wanted[:40]!r}. Rows: {ids}.")
+        told = f"no row {str(ref)[:40]!r}" if by else f"a row is named by one of: {', '.join(known)}"
+        raise RefusalError(f"{inline.name if inline else 'inline'}: {told}. Rows: {ids}.")
     return found[0]
 
 
-def _names(row: Any, shown: Collection[str]) -> set[str]:
-    unique = (field for field in row._meta.concrete_fields if field.unique and field.name in shown)
-    return {label_of(row), *(str(getattr(row, field.attname)) for field in unique)}
+def _text(row: Any, column: str) -> str:
+    if column == "label":
+        return label_of(row)
+    return str(getattr(row, row._meta.get_field(column).attname)) if column else ""
 
 
 def shown(form: Any, name: str) -> Any:

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.test import override_settings
 
-from shop.models import Product
+from shop.models import Product, Supplier
 from tests.factories import make_product
 from tests.mcp_server.derive.admin.conftest import caller_of
 from tests.mcp_server.derive.admin.workshop.models import Machine, Part, Shelf, Standing
@@ -205,6 +205,21 @@ def test_what_the_database_has_a_default_for_is_not_required(site, db):
     assert [name for name, field in described.items() if field.get("required")] == ["label"]
     boss.call("create_shelf", values={"label": "Nails"})
     assert Shelf.objects.get().colour == "grey"
+
+
+def test_an_inlines_row_is_named_by_a_unique_field_of_its_own(site, db):
+    class ProductInline(admin.TabularInline):
+        model, fields, extra = Product, ("sku", "price"), 0
+
+    site.register(Supplier, fields=("name",), inlines=[ProductInline])
+    supplier, boss = Supplier.objects.create(name="Oak & Sons", email="oak@example.com"), caller_of(site)
+    for sku in ("SKU0001", "SKU0002"):
+        make_product(sku, supplier=supplier, price="10.00")
+    change = {"id": {"sku": "SKU0002"}, "price": {"multiply": 2}}
+    changed = boss.call("update_supplier", name="Oak & Sons", values={"products": [change]})["changed"]["products"]
+    assert changed["changed"][0]["changed"] == {"price": ["10.00", "20.00"]}
+    wrong = boss.refused("update_supplier", name="Oak & Sons", values={"products": [{"id": {"price": "10.00"}}]})
+    assert "a row is named by one of: id, sku, label" in wrong
 
 
 def test_an_inline_demands_the_rows_that_its_page_demands(site, shelf):
