@@ -167,7 +167,7 @@ class Run:
         data = {name: values for name, values in form.data.items() if name != ACTION_CHECKBOX_NAME}
         if form.button:
             data[form.button[0]] = [form.button[1]]
-        data |= {name: _texts(value) for name, value in given.items()}
+        data |= {name: _texts(value, form.asks[name]) for name, value in given.items()}
         if form.action.partition("?")[0] in ("", ".", self.bound.request.path):
             return self._post(data, keep=True)
         return self._answered(post_to(self.bound, form.action, data))
@@ -284,7 +284,14 @@ class Run:
                 yield name, [plain(old.get(name), field), plain(new[name], field)]
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: Any, asked: Mapping[str, Any]) -> list[str]:
+    """Return what the form sends for a value."""
     if isinstance(value, bool):
         return ["on"] if value else []
-    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+    return [_key_of(str(item), asked) for item in (value if isinstance(value, list) else [value])]
+
+
+def _key_of(text: str, asked: Mapping[str, Any]) -> str:
+    """Return what the page's form sends for a choice that is named by its label, too."""
+    keys = [key for key, label in asked.get("labels", {}).items() if label == text]
+    return keys[0] if len(keys) == 1 and text not in asked["enum"] else text

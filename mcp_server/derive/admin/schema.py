@@ -186,7 +186,7 @@ def database_default(model: Any, name: str) -> Any:
 
 
 def _bound_by_columns(properties: Mapping[str, dict[str, Any]], model: Any) -> None:
-    """Add the bounds that only the model's validators know; a form field has those of its own."""
+    """Add the bounds that only the model's validators know, and the defaults; a form field has those of its own."""
     for name, schema in properties.items():
         column = model_field(model, name)
         if database_default(model, name) is not NOT_PROVIDED:

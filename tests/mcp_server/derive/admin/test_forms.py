@@ -16,7 +16,7 @@ from django.test import override_settings
 from shop.models import Product, Supplier
 from tests.factories import make_product
 from tests.mcp_server.derive.admin.conftest import caller_of
-from tests.mcp_server.derive.admin.workshop.models import Machine, Part, Shelf, Standing
+from tests.mcp_server.derive.admin.workshop.models import Machine, Part, Shelf, Standing, Tag
 
 pytestmark = pytest.mark.django_db
 
@@ -269,3 +269,28 @@ def test_a_question_sends_the_first_choice_where_a_browser_would(site, db):
     assert boss.call("action_shelf", action="move", ids=[shelf.pk])["parameters"] == {"to": {"enum": ["7", "8"]}}
     boss.call("action_shelf", action="move", ids=[shelf.pk], confirm=True)
     assert Shelf.objects.get().p == 7
+
+
+def test_a_question_takes_the_label_of_a_choice(site, db):
+    class MergeForm(forms.Form):
+        into = forms.ModelChoiceField(Shelf.objects.all())
+        tags = forms.ModelMultipleChoiceField(Tag.objects.all())
+
+    class MergeAdmin(admin.ModelAdmin):
+        actions = ["merge"]
+
+        def merge(self, request, queryset):
+            form = MergeForm(request.POST if "into" in request.POST else None)
+            if form.is_valid():
+                names = ", ".join(tag.name for tag in form.cleaned_data["tags"])
+                queryset.update(label=f"{form.cleaned_data['into'].label}: {names}")
+                return HttpResponseRedirect(".")
+            return HttpResponse(f'<form method="post">{form}</form>')
+
+    site.register(Shelf, MergeAdmin)
+    shelf, _ = Shelf.objects.create(label="Nails", p=1), Shelf.objects.create(label="Tacks", p=2)
+    oak, pine = Tag.objects.create(name="oak"), Tag.objects.create(name="pine")
+    merge = {"action": "merge", "ids": [shelf.pk], "confirm": True}
+    parameters = {"into": "Shelf at 2", "tags": ["oak", pine.pk]}
+    caller_of(site).call("action_shelf", **merge, parameters=parameters)
+    assert Shelf.objects.get(p=1).label == f"Tacks: {oak.name}, {pine.name}"
