@@ -86,6 +86,10 @@ def shown_relations(bound: Bound) -> dict[str, Any]:
     return {name: field for name, field in relations(bound).items() if _sees_tie(bound, field)}
 
 
+def has_relations(bound: Bound) -> bool:
+    return any(_sees_tie(bound, field) for field in relations(bound).values())
+
+
 def _sees_tie(bound: Bound, field: Any) -> bool:
     if not field.auto_created:
         return field.name in bound.declared()

@@ -11,7 +11,7 @@ from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.bulk import OPERATIONS, operations
 from mcp_server.derive.admin.filters import field_filters, path_of
 from mcp_server.derive.admin.listing import MAX_ROWS, sortable
-from mcp_server.derive.admin.reading import relations
+from mcp_server.derive.admin.reading import shown_relations
 from mcp_server.derive.admin.refusal import words_of
 from mcp_server.derive.admin.schema import change_schema, values_schema
 from mcp_server.derive.admin.sidebar import choices_of, kind_of, may_use, own_filters, parameters_of, spec_of
@@ -194,7 +194,7 @@ def _action(bound: Bound) -> dict[str, Any]:
 def _related(bound: Bound) -> dict[str, Any]:
     names: list[str] = []
     with best_effort():
-        names = list(relations(bound))
+        names = list(shown_relations(bound))
     return {"relation": {"enum": names, "description": "Else counts"}, "offset": OFFSET}
 
 

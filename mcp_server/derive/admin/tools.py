@@ -153,7 +153,7 @@ class AdminTool(DerivedTool):
         if self._verb in ("action", "actions"):
             # An action may write whatever it likes: a token for reading runs none, so there is none to list.
             return sees and not is_for_reading(bound.user) and bool(actions.offered(bound))
-        return sees and (self._verb != "related" or bool(reading.relations(bound)))
+        return sees and (self._verb != "related" or reading.has_relations(bound))
 
     def call(self, user: Any, origin: Origin, arguments: Mapping[str, Any]) -> Any:
         bound = Bound(self._exposed, user, origin)

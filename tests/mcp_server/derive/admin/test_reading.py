@@ -1,13 +1,14 @@
 """Lists, rows, relations, history and look-ups of the shop, through a real client."""
 
 import pytest
+from django.contrib import admin
 from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from shop.models import Category, Order, Product, Supplier, Tag
 from tests.factories import make_order, make_product, make_user
-from tests.mcp_server.derive.admin.conftest import FULL, VIEW_ALL
+from tests.mcp_server.derive.admin.conftest import FULL, VIEW_ALL, boss_of, caller_of, site_of
 
 pytestmark = pytest.mark.django_db
 
@@ -279,6 +280,15 @@ def test_relations_to_models_the_caller_may_not_see_do_not_exist(caller):
     partial = caller("partial", "shop.view_category")
     assert boss_counts(partial) == {"children": 0}
     assert partial.tools()["related_category"].input_schema["properties"]["relation"]["enum"] == ["children"]
+
+
+def test_only_relations_whose_ties_are_shown_are_offered(db):
+    without_parent = type("CategoryAdmin", (admin.ModelAdmin,), {"fields": ("name", "slug")})
+    with_category = type("ProductAdmin", (admin.ModelAdmin,), {"fields": ("sku", "category")})
+    boss = boss_of((Category, without_parent), (Product, with_category))
+    assert boss.tools()["related_category"].input_schema["properties"]["relation"]["enum"] == ["products"]
+    assert boss.call("describe_category")["relations"] == ["products"]
+    assert "related_category" not in caller_of(site_of((Category, without_parent)), username="ann").tools()
 
 
 def boss_counts(who):

@@ -126,9 +126,10 @@ def test_rows_of_others_are_nowhere(ann):
     theirs = make_case(make_stranger(), code="C-theirs")
     step = Step.objects.create(case=theirs, text="Theirs")
     mine = make_case(ann.user, code="C-mine", client=make_client(ann.user))
-    for tool in ("get", "delete", "related", "history"):
+    for tool in ("get", "delete", "history"):
         for ref in (theirs.pk, "C-theirs", {"label": "Missing deed", "id": theirs.pk}):
             assert "You see no case" in ann.refused(f"{tool}_case", id=ref)
+    assert "You see no client" in ann.refused("related_client", id=theirs.client_id)
     assert "You see no case" in ann.refused("update_case", code="C-theirs", values={"fee": 1})
     for ids in ([theirs.pk], [mine.pk, theirs.pk], [mine.pk, "C-theirs"]):
         assert "You see no case" in ann.refused("bulk_case", operation="update", ids=ids, values={"fee": 1})
