@@ -91,10 +91,10 @@ def has_relations(bound: Bound) -> bool:
 
 
 def _sees_tie(bound: Bound, field: Any) -> bool:
-    if not field.auto_created:
-        return field.name in bound.declared()
     # An inline shows the rows below their parent, and so without the way back.
     is_inline = any(inline.model is field.related_model for inline in bound.exposed.model_admin.inlines)
+    if not field.auto_created:
+        return field.name in bound.declared() or (is_inline and not field.many_to_many)
     other = Bound(bound.exposed.peers[field.related_model], bound.user, bound.origin)
     return is_inline or field.field.name in field_filters(other)
 

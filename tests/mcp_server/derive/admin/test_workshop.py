@@ -3,13 +3,14 @@
 import datetime
 
 import pytest
+from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import LogEntry
 from django.utils.timezone import now
 from fastmcp import FastMCP
 
-from tests.mcp_server.derive.admin.conftest import server_of
-from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note, Part, Press, Tag
-from tests.mcp_server.derive.admin.workshop.site import site
+from tests.mcp_server.derive.admin.conftest import caller_of, server_of, site_of
+from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note, Part, Press, Shelf, Tag
+from tests.mcp_server.derive.admin.workshop.site import NoteInline, site
 
 pytestmark = pytest.mark.django_db
 
@@ -131,6 +132,14 @@ def test_generic_inlines_are_read_and_written(boss, saw):
     assert boss.call("get_job", id=str(job.pk))["note"][0]["text"] == "Mind the knots"
     boss.call("update_job", id=str(job.pk), values={"note": [{"id": note.pk, "delete": True}]})
     assert not Note.objects.exists()
+
+
+def test_rows_of_a_generic_inline_are_related_rows(db):
+    boss = caller_of(site_of((Shelf, type("ShelfAdmin", (ModelAdmin,), {"inlines": [NoteInline]})), (Note, ModelAdmin)))
+    shelf = Shelf.objects.create(label="Nails")
+    boss.call("update_shelf", id=shelf.pk, values={"note": [{"text": "Mind the rust"}]})
+    assert boss.call("related_shelf", id=shelf.pk)["counts"] == {"notes": 1}
+    assert boss.call("related_shelf", id=shelf.pk, relation="notes")["rows"][0]["label"] == "Mind the rust"
 
 
 def test_inherited_and_proxy_models_work_as_others(boss):

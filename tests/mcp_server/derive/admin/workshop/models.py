@@ -2,7 +2,7 @@
 
 import uuid
 
-from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.utils import timezone
@@ -97,6 +97,7 @@ class Shelf(models.Model):
     colour = models.CharField(max_length=10, blank=True, db_default="grey")
     locked = models.BooleanField(db_default=True)
     machines = models.ManyToManyField(Machine, through="Standing")
+    notes = GenericRelation("workshop.Note")
 
     class Meta:
         app_label = "workshop"
