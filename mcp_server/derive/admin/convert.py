@@ -160,7 +160,10 @@ def _is_json(text: str) -> bool:
 def _moment(value: Any) -> Any:
     text = "Give ISO 8601 with a zone, such as 2026-02-01T09:30:00+00:00."
     moment = _parsed(parse_datetime, value, text)
-    return timezone.make_aware(moment) if timezone.is_naive(moment) and settings.USE_TZ else moment
+    if timezone.is_naive(moment):
+        return timezone.make_aware(moment) if settings.USE_TZ else moment
+    # A project without zones keeps the time of its own clock.
+    return moment if settings.USE_TZ else timezone.make_naive(moment)
 
 
 def _parsed(parse: Any, value: Any, sentence: str) -> Any:

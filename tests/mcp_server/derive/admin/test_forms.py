@@ -167,6 +167,12 @@ def test_a_moment_keeps_its_microseconds(site, shelf):
     assert Shelf.objects.get().seen == datetime.datetime(2026, 2, 1, 9, 30, 15, 123456, tzinfo=datetime.UTC)
 
 
+@override_settings(USE_TZ=False, TIME_ZONE="America/New_York")
+def test_a_moment_with_a_zone_is_that_moment_in_a_project_without_zones(site, shelf):
+    caller_of(site).call("update_shelf", id=shelf.pk, values={"seen": "2026-02-01T03:30:00Z"})
+    assert Shelf.objects.get().seen == datetime.datetime(2026, 1, 31, 22, 30)
+
+
 @pytest.mark.parametrize(("given", "stored"), [("5", "5"), ('{"a": 1}', {"a": 1}), (5, 5), ("oak", "oak")])
 def test_a_json_field_takes_a_text_as_text_and_a_written_object_as_an_object(site, shelf, given, stored):
     caller_of(site).call("update_shelf", id=shelf.pk, values={"options": given})
