@@ -94,12 +94,12 @@ def list_rows(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     offset, limit = page_of(arguments)
     columns = chosen_columns(bound, arguments.get("fields"))
     given = arguments.get("filters") or {}
-    query = query_of(bound, given) | _search(bound, arguments.get("search")) | _order(bound, arguments.get("order"))
-    found = changelist(bound, query, offset=offset, limit=limit)
-    check_applied(bound, found, given)
     try:
+        query = query_of(bound, given) | _search(bound, arguments.get("search")) | _order(bound, arguments.get("order"))
+        found = changelist(bound, query, offset=offset, limit=limit)
+        check_applied(bound, found, given)
         return _answer(bound, found, arguments, columns)
-    except DataError as error:
+    except (DataError, OverflowError) as error:
         raise RefusalError("filters: a value is out of the range of its field.") from error
 
 

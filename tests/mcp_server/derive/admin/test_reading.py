@@ -282,6 +282,12 @@ def test_relations_to_models_the_caller_may_not_see_do_not_exist(caller):
     assert partial.tools()["related_category"].input_schema["properties"]["relation"]["enum"] == ["children"]
 
 
+@pytest.mark.parametrize(("lookup", "moment"), [("lte", "9999-12-31"), ("gte", "0001-01-01T00:00:00+14:00")])
+def test_a_moment_beyond_the_calendar_is_refused_in_words(boss, lookup, moment):
+    make_order(make_user("bob"))
+    assert "out of the range" in boss.refused("list_order", filters={f"placed_at__{lookup}": moment})
+
+
 def test_only_relations_whose_ties_are_shown_are_offered(db):
     without_parent = type("CategoryAdmin", (admin.ModelAdmin,), {"fields": ("name", "slug")})
     with_category = type("ProductAdmin", (admin.ModelAdmin,), {"fields": ("sku", "category")})
