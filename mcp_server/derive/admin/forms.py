@@ -9,7 +9,6 @@ from django.db import router
 from django.db.models import NOT_PROVIDED
 from django.forms import FileField
 from django.forms.formsets import DELETION_FIELD_NAME
-from django.forms.models import InlineForeignKeyField
 
 from mcp_server.derive.admin.ahead import may_look, narrowed
 from mcp_server.derive.admin.bound import Bound, model_field
@@ -162,9 +161,8 @@ class Partial:
         owner = self.bound if inline is None else inline
         takes = self.bound.exposed.takes if inline is None else inline.takes
         aside = not_on_page(owner.admin, self.bound.request, self.row, form, form.fields)
-        # The row that an inline hangs on is the one that is written.
-        own = {name: field for name, field in form.fields.items() if not isinstance(field, InlineForeignKeyField)}
-        return [name for name, field in own.items() if not field.disabled and takes(name) and name not in aside]
+        fields = form.fields.items()
+        return [name for name, field in fields if not field.disabled and takes(name) and name not in aside]
 
     def _refusal(self, form: Any, name: str) -> str:
         where = f"{self.place(form.prefix)}." if form.prefix else ""

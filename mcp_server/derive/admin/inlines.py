@@ -32,16 +32,20 @@ class Inline:
 
     def fields(self, request: Any, row: Any) -> dict[str, Any]:
         """Return the fields it shows, by name, without the way back to its parent and without secrets."""
-        back = {getattr(getattr(self.formset, "fk", None), "name", None)}
         names = flatten_fieldsets(self.admin.get_fieldsets(request, row))
         named = ((name_of(field, number), field) for number, field in enumerate(names))
-        hidden = back | blind_fields(self.admin)
+        hidden = {self.back} | blind_fields(self.admin)
         shown = {name: field for name, field in named if name not in hidden and is_chosen(self.admin, name)}
         return {name: field for name, field in shown.items() if not is_secret(name, self.admin.model)}
 
+    @property
+    def back(self) -> str | None:
+        """The field that leads back to its parent."""
+        return getattr(getattr(self.formset, "fk", None), "name", None)
+
     def takes(self, name: str) -> bool:
-        """Tell whether tools may write this field of its rows, as far as the mixin says."""
-        return is_writable(self.admin, name)
+        """Tell whether tools may write this field of its rows: never its parent, and else as far as the mixin says."""
+        return name != self.back and is_writable(self.admin, name)
 
     def rights(self, request: Any, row: Any) -> dict[str, bool]:
         may = {verb: getattr(self.admin, f"has_{verb}_permission") for verb in WRITES}

@@ -228,6 +228,15 @@ def test_an_inlines_row_is_named_by_a_unique_field_of_its_own(site, db):
     assert "a row is named by one of: id, sku, label" in wrong
 
 
+def test_the_parent_of_an_inlines_row_is_no_field_to_write(site, shelf):
+    site.unregister(Shelf)
+    site.register(Shelf, inlines=[type("StandingInline", (admin.TabularInline,), {"model": Standing})])
+    row = {"shelf": shelf.pk, "machine": Machine.objects.create(code="S-1", serial="A/1").pk}
+    refusal = caller_of(site).refused("update_shelf", id=shelf.pk, values={"standing": [row]})
+    assert "standing.0.shelf cannot be written here" in refusal
+    assert "Fields you may write: machine." in refusal
+
+
 def test_an_inline_demands_the_rows_that_its_page_demands(site, shelf):
     class StandingInline(admin.TabularInline):
         model, min_num, extra = Standing, 1, 0
