@@ -17,6 +17,8 @@ from mcp_server.derive.admin.values import label_of
 
 # The views in which a ModelAdmin can call another's in place of its own.
 HANDING = ("change_view", "changeform_view")
+# Arguments of the tools that name a row; a field of the same name is given within `id`.
+ARGUMENTS = ("values", "fields", "can", "dry_run", "relation", "offset")
 # How many rows are compared by their label, which no database can look up.
 MAX_LABELS = 200
 MAX_SIMILAR = 3
@@ -28,10 +30,10 @@ class NoSuchRowError(RefusalError):
 
 def find_row(bound: Bound, arguments: Mapping[str, Any]) -> Any:
     """Return the row named by `id` or by one unique field, through the ModelAdmin's own queryset."""
-    if arguments.get("id") is not None and not arguments.keys() & set(unique_names(bound.model)):
+    if arguments.get("id") is not None and not arguments.keys() & set(unique_names(bound.model)) - set(ARGUMENTS):
         return find(bound, arguments["id"])
     # A unique column may be called "id" without being the key.
-    known = dict.fromkeys(("id", *bound.unique_fields()))
+    known = dict.fromkeys(name for name in ("id", *bound.unique_fields()) if name not in ARGUMENTS)
     names = [name for name in known if arguments.get(name) is not None]
     if len(names) != 1:
         allowed = " or ".join(known)

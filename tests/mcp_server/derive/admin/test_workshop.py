@@ -8,8 +8,8 @@ from django.contrib.admin.models import LogEntry
 from django.utils.timezone import now
 from fastmcp import FastMCP
 
-from tests.mcp_server.derive.admin.conftest import caller_of, server_of, site_of
-from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note, Part, Press, Shelf, Tag
+from tests.mcp_server.derive.admin.conftest import boss_of, caller_of, server_of, site_of
+from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Note, Part, Preset, Press, Shelf, Tag
 from tests.mcp_server.derive.admin.workshop.site import NoteInline, site
 
 pytestmark = pytest.mark.django_db
@@ -183,3 +183,12 @@ def test_an_id_means_the_row_that_reads_so_whatever_column_the_foreign_key_store
     boss.call("update_job", id=str(job.pk), values={"machine": {"id": "7"}})
     job.refresh_from_db()
     assert job.machine == seven
+
+
+def test_a_unique_field_called_like_an_argument_names_its_row_within_the_id(db):
+    boss = boss_of((Preset, ModelAdmin))
+    boss.call("create_preset", values={"values": "slow"})
+    preset = Preset.objects.get()
+    assert boss.call("update_preset", id=preset.pk, values={"speed": 2})["changed"] == {"speed": [1, 2]}
+    assert boss.call("update_preset", id={"values": "slow"}, values={"speed": 3})["changed"] == {"speed": [2, 3]}
+    assert "Name one row by id." in boss.refused("update_preset", values={"speed": 4})

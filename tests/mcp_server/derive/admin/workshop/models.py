@@ -144,3 +144,16 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"Payment {self.note}"
+
+
+class Preset(models.Model):
+    """Named by what tools call their own argument."""
+
+    values = models.CharField(max_length=20, unique=True)
+    speed = models.IntegerField(default=1)
+
+    class Meta:
+        app_label = "workshop"
+
+    def __str__(self) -> str:
+        return self.values
