@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
-from django.db.models import CharField, Q
+from django.db.models import CharField, OneToOneRel, Q
 from django.utils import translation
 
 from mcp_server.derive.admin.arguments import term_of
@@ -72,6 +72,8 @@ def relations(bound: Bound) -> dict[str, Any]:
         is_way = field.one_to_many or (
             field.many_to_many and (field.auto_created or model_field(bound.model, field.name))
         )
+        # What an inherited model adds to a row is no other row.
+        is_way = is_way or (isinstance(field, OneToOneRel) and not field.parent_link)
         if not is_way or not related or isinstance(related, str) or related not in bound.exposed.peers:
             continue
         name = field.get_accessor_name() if field.auto_created else field.name
@@ -117,7 +119,7 @@ def related_rows(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     offset, limit = page_of(arguments)
     found = list(rows[offset : offset + limit + 1])
     # The way back says of every row what the caller asked for.
-    back = getattr(getattr(ways[name], "remote_field", None), "name", "") if ways[name].one_to_many else ""
+    back = "" if ways[name].many_to_many else getattr(getattr(ways[name], "remote_field", None), "name", "")
     columns = {column: value for column, value in other.columns().items() if column != back}
     answer: dict[str, Any] = {"rows": listed(other, found[:limit], columns)}
     return answer | ({"next_offset": offset + limit} if len(found) > limit else {"total": offset + len(found)})
@@ -125,9 +127,10 @@ def related_rows(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def _related(bound: Bound, row: Any, name: str, field: Any) -> tuple[Bound, Any]:
     other = Bound(bound.exposed.peers[field.related_model], bound.user, bound.origin)
-    keys = getattr(row, name).order_by().values("pk")
-    rows = other.admin.get_queryset(other.request).filter(pk__in=keys)
-    return other, in_order(rows)
+    rows = other.admin.get_queryset(other.request)
+    if field.one_to_one:
+        return other, in_order(rows.filter(**{field.field.name: row}))
+    return other, in_order(rows.filter(pk__in=getattr(row, name).order_by().values("pk")))
 
 
 def history(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:

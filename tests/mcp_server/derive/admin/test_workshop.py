@@ -142,6 +142,16 @@ def test_rows_of_a_generic_inline_are_related_rows(db):
     assert boss.call("related_shelf", id=shelf.pk, relation="notes")["rows"][0]["label"] == "Mind the rust"
 
 
+def test_the_one_row_that_belongs_to_a_row_is_related(saw):
+    boss = boss_of((Machine, ModelAdmin), (Preset, ModelAdmin), (Press, ModelAdmin))
+    assert boss.call("related_machine", id="S-1")["counts"] == {"preset": 0}
+    Preset.objects.create(values="slow", machine=saw)
+    assert boss.call("related_machine", id="S-1")["counts"] == {"preset": 1}
+    [row] = boss.call("related_machine", id="S-1", relation="preset")["rows"]
+    assert row["label"] == "slow"
+    assert boss.call("describe_press")["relations"] == ["preset"]
+
+
 def test_inherited_and_proxy_models_work_as_others(boss):
     boss.call("create_press", values={"code": "P-1", "serial": "P1", "tons": 2.5})
     assert boss.call("update_press", id="P-1", values={"tons": {"multiply": 2}})["changed"] == {"tons": [2.5, 5.0]}

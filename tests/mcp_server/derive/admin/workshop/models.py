@@ -151,6 +151,7 @@ class Preset(models.Model):
 
     values = models.CharField(max_length=20, unique=True)
     speed = models.IntegerField(default=1)
+    machine = models.OneToOneField(Machine, on_delete=models.CASCADE, null=True, blank=True, related_name="preset")
 
     class Meta:
         app_label = "workshop"
