@@ -108,8 +108,15 @@ class Partial:
         """Let a new row's field begin with what the add page was told, else with the database's default."""
         if not form.prefix and name in self.initial:
             form.initial.setdefault(name, self.initial[name])
-        if (default := database_default(form._meta.model, name)) is not NOT_PROVIDED:
-            form.initial.setdefault(name, default)
+        default = database_default(form._meta.model, name)
+        if default is NOT_PROVIDED or name in form.initial:
+            return
+        if hasattr(default, "resolve_expression"):
+            # Nobody else knows the value: the form leaves the row without one.
+            form.fields[name].required, form._meta = False, copy(form._meta)
+            form._meta.exclude = [*(form._meta.exclude or ()), name]
+        else:
+            form.initial[name] = default
 
     def _put(self, form: Any, name: str, field: Any) -> None:
         value, html_name = form.mcp_given[name], form.add_prefix(name)

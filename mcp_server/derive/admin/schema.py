@@ -180,9 +180,8 @@ def _bounds(field: Any) -> dict[str, Any]:
 
 
 def database_default(model: Any, name: str) -> Any:
-    """Return the plain value that the database has for a column, or NOT_PROVIDED."""
-    default = getattr(model_field(model, name), "db_default", NOT_PROVIDED)
-    return NOT_PROVIDED if hasattr(default, "resolve_expression") else default
+    """Return the value or expression that the database has for a column, or NOT_PROVIDED."""
+    return getattr(model_field(model, name), "db_default", NOT_PROVIDED)
 
 
 def _bound_by_columns(properties: Mapping[str, dict[str, Any]], model: Any) -> None:

@@ -202,3 +202,14 @@ def test_a_unique_field_called_like_an_argument_names_its_row_within_the_id(db):
     assert boss.call("update_preset", id=preset.pk, values={"speed": 2})["changed"] == {"speed": [1, 2]}
     assert boss.call("update_preset", id={"values": "slow"}, values={"speed": 3})["changed"] == {"speed": [2, 3]}
     assert "Name one row by id." in boss.refused("update_preset", values={"speed": 4})
+
+
+def test_what_only_the_database_can_work_out_is_left_to_it(db):
+    boss = boss_of((Preset, ModelAdmin))
+    assert boss.tools()["create_preset"].input_schema["properties"]["values"]["required"] == ["values"]
+    assert boss.call("create_preset", values={"values": "slow"}, dry_run=True)["created"]["values"] == "slow"
+    boss.call("create_preset", values={"values": "slow"})
+    assert now() - Preset.objects.get().made < datetime.timedelta(minutes=1)
+    boss.call("create_preset", values={"values": "fast", "made": "2026-02-01T09:30:00+00:00"})
+    assert Preset.objects.get(values="fast").made == datetime.datetime(2026, 2, 1, 9, 30, tzinfo=datetime.UTC)
+    assert "made" in boss.refused("create_preset", values={"values": "odd", "made": None})

@@ -5,6 +5,7 @@ import uuid
 from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 
@@ -152,6 +153,7 @@ class Preset(models.Model):
     values = models.CharField(max_length=20, unique=True)
     speed = models.IntegerField(default=1)
     machine = models.OneToOneField(Machine, on_delete=models.CASCADE, null=True, blank=True, related_name="preset")
+    made = models.DateTimeField(db_default=Now())
 
     class Meta:
         app_label = "workshop"

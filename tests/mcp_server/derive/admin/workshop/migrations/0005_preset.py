@@ -1,4 +1,5 @@
 import django.db.models.deletion
+import django.db.models.functions.datetime
 from django.db import migrations, models
 
 
@@ -15,6 +16,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('values', models.CharField(max_length=20, unique=True)),
                 ('speed', models.IntegerField(default=1)),
+                ('made', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('machine', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='preset', to='workshop.machine')),
             ],
         ),
