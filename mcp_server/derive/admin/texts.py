@@ -59,10 +59,10 @@ def description(bound: Bound, verb: str) -> str:
 
 
 def _columns(bound: Bound) -> str:
+    names: list[str] = []
     with best_effort():
         names = list(bound.columns())
-        return f": {', '.join(names[:MAX_COLUMNS])}{', …' if len(names) > MAX_COLUMNS else ''}"
-    return ""
+    return f": {', '.join(names[:MAX_COLUMNS])}{', …' if len(names) > MAX_COLUMNS else ''}" if names else "."
 
 
 def parameters(bound: Bound, verb: str) -> dict[str, Any]:

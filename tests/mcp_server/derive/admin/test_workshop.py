@@ -213,3 +213,8 @@ def test_what_only_the_database_can_work_out_is_left_to_it(db):
     boss.call("create_preset", values={"values": "fast", "made": "2026-02-01T09:30:00+00:00"})
     assert Preset.objects.get(values="fast").made == datetime.datetime(2026, 2, 1, 9, 30, tzinfo=datetime.UTC)
     assert "made" in boss.refused("create_preset", values={"values": "odd", "made": None})
+
+
+def test_a_list_without_columns_names_none(boss):
+    assert boss.tools()["list_oldmachine"].description == "List old machines."
+    assert boss.tools()["list_job"].description == "List jobs: name, machine, is_long, urgent"
