@@ -1,10 +1,10 @@
-"""Keeps the form classes that are the same at every request: building one takes longer than filling a small form."""
+"""Spares building form classes that are the same at every request: it takes longer than filling a small form."""
 
-from collections.abc import Callable, Hashable
+import logging
+from collections.abc import Callable, Hashable, Mapping
 from copy import deepcopy
-from functools import lru_cache, partial, wraps
+from functools import lru_cache, partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.options import InlineModelAdmin
@@ -14,93 +14,94 @@ from django.forms.models import ModelFormMetaclass
 
 from mcp_server.derive.admin.exposure import overrides
 
+logger = logging.getLogger(__name__)
+
 MAX_KEPT = 1000
-# All that takes part in building a class and is told the request, beside what stands in a key below.
-BUILDING = (
+# All that makes the fields of a form and is told the request, beside what stands in the keys below.
+FIELD_HOOKS = (
     *("formfield_for_dbfield", "formfield_for_choice_field", "formfield_for_foreignkey", "formfield_for_manytomany"),
     *("get_field_queryset", "get_autocomplete_fields"),
 )
-# A field of another kind may make what it likes, and one of FilePathField's choices are files of now.
+# The same where code of the project's puts it on a ModelAdmin's instance.
+BY_HAND = {*FIELD_HOOKS, "form", "formset", "radio_fields", "raw_id_fields", "autocomplete_fields"}
+# A field of another kind may make what it likes.
 DJANGOS = ("django.db.", "django.contrib.contenttypes.")
 
 _kept: dict[Hashable, Any] = {}
 
 
-def of_class(ask: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """Remember what is asked of a class, as long as there is the class."""
-    known: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+class KeepsForm(ModelAdmin):  # type: ignore[type-arg]
+    """Stands between a project's ModelAdmin and Django's, so that what overrides get_form runs every time."""
 
-    @wraps(ask)
-    def answer(kind: Any) -> bool:
-        if kind not in known:
-            known[kind] = ask(kind)
-        return known[kind]
+    def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if "fields" not in kwargs:
+            kwargs["fields"] = flatten_fieldsets(self.get_fieldsets(request, obj))
+        build = partial(super().get_form, request, obj, change, **kwargs)
+        asked = [change and not self.has_change_permission(request, obj)]
+        return _once(self, _names(self, request, obj), asked, kwargs, build=build, own=_own_form)
 
-    return answer
-
-
-def kept_form(admin: Any, request: Any, row: Any = None, change: bool = False, **named: Any) -> Any:
-    """Return what get_form returns; it may be shared, so it is to be read, or for unshared()."""
-    if named.keys() != {"fields"} or not builds_alike(admin, ModelAdmin, "get_form"):
-        return admin.get_form(request, row, change=change, **named)
-    key = (
-        *(type(admin), admin.admin_site, admin.model, admin.form),
-        *_fields_of(admin, request, row, named["fields"]),
-        change and not admin.has_change_permission(request, row),
-    )
-    return _once(key, lambda: _marked(admin.get_form(request, row, change=change, **named)))
+    def get_inline_instances(self, request: Any, obj: Any = None) -> Any:
+        return [keeping(inline) for inline in super().get_inline_instances(request, obj)]
 
 
-def keep_formset(inline: Any) -> None:
-    """Let the inline share its formset class, and that one's form class, with the same inline of other requests."""
-    if builds_alike(inline, InlineModelAdmin, "get_formset"):
-        inline.get_formset = partial(_kept_formset, inline)
+class KeepsFormset(InlineModelAdmin):  # type: ignore[type-arg]
+    """The same for inlines and get_formset."""
+
+    def get_formset(self, request: Any, obj: Any = None, **kwargs: Any) -> Any:
+        if "fields" not in kwargs:
+            kwargs["fields"] = flatten_fieldsets(self.get_fieldsets(request, obj))
+        build = partial(super().get_formset, request, obj, **kwargs)
+        rights = (self.has_add_permission, self.has_change_permission, self.has_delete_permission)
+        numbers = (self.get_extra, self.get_min_num, self.get_max_num)
+        asked = [self.parent_model._meta.label, *(ask(request, obj) for ask in (*rights, *numbers))]
+        return _once(self, _names(self, request, obj), asked, kwargs, build=build, own=_own_formset)
 
 
-def _kept_formset(inline: Any, request: Any, row: Any = None, **named: Any) -> Any:
-    fields = named["fields"] if "fields" in named else flatten_fieldsets(inline.get_fieldsets(request, row))
-    hooks = (inline.get_extra, inline.get_min_num, inline.get_max_num)
-    rights = (inline.has_add_permission, inline.has_change_permission, inline.has_delete_permission)
-    key = (
-        *(type(inline), inline.admin_site, inline.parent_model, inline.form, inline.formset, inline.fk_name),
-        *_fields_of(inline, request, row, fields),
-        *(ask(request, row) for ask in (*hooks, *rights)),
-    )
+def keeping(admin: Any) -> Any:
+    """Return the same ModelAdmin or inline, state and all, as one that has each class built once for all requests.
 
-    def build() -> Any:
-        formset = InlineModelAdmin.get_formset(inline, request, row, fields=fields)
-        _marked(formset.form)
-        return formset
-
-    return _once(key, build)
-
-
-def unshared(form: Any) -> Any:
-    """Return the form class as one of its own: what code of the project's does to its fields reaches nobody else."""
-    if "mcp_shared" not in vars(form):
-        return form
-    fields = {"base_fields": deepcopy(form.base_fields)}
-    return type.__new__(type(form), form.__name__, (form,), {"__module__": form.__module__, **fields})
-
-
-def _marked(form: Any) -> Any:
-    form.mcp_shared = True
-    return form
-
-
-def builds_alike(admin: Any, base: Any, builder: str) -> bool:
-    """Tell whether nothing of the project's, and nothing that changes meanwhile, takes part in building the class."""
-    if vars(admin).keys() & {builder, *BUILDING}:
-        return False
-    kind: Any = type(admin)
-    return _builds_alike(kind, base, builder, admin.model, admin.form)
+    Every class it returns is the caller's own: what is done to it reaches nobody else.
+    """
+    own: Any = type(admin)
+    if isinstance(admin, KeepsForm | KeepsFormset) or (kind := _keeping(own)) is None:
+        return admin
+    twin = object.__new__(kind)
+    twin.__dict__ = vars(admin)
+    return twin
 
 
 @lru_cache(maxsize=MAX_KEPT)
-def _builds_alike(own: Any, base: Any, builder: str, model: Any, form: Any) -> bool:
-    if overrides(own, base, (builder, *BUILDING)) or type(form) is not ModelFormMetaclass:
+def _keeping(kind: Any) -> Any:
+    """Return the class with ours right before Django's among its bases, or None where there can be none."""
+    keeps = KeepsForm if issubclass(kind, ModelAdmin) else KeepsFormset
+    try:
+        return type(kind.__name__, (kind, keeps), {"__module__": kind.__module__})
+    except Exception:
+        logger.debug("%s takes no subclass: its form classes are built at every request", kind, exc_info=True)
+        return None
+
+
+def _once(admin: Any, *asked: Any, build: Callable[[], Any], own: Callable[[Any], Any]) -> Any:
+    """Return what was built for the same answers as the caller's own; build it where it may come out differently."""
+    kind: Any = type(admin)
+    if vars(admin).keys() & BY_HAND or not _builds_alike(kind, admin.model):
+        return build()
+    try:
+        key = (kind, admin.admin_site, _plain(asked))
+    except TypeError:
+        return build()
+    if (found := _kept.get(key)) is None:
+        if len(_kept) >= MAX_KEPT:
+            _kept.clear()
+        found = _kept[key] = build()
+    return own(found)
+
+
+@lru_cache(maxsize=MAX_KEPT)
+def _builds_alike(kind: Any, model: Any) -> bool:
+    if overrides(kind, ModelAdmin, FIELD_HOOKS) or type(kind.form) is not ModelFormMetaclass:
         return False
-    own_callback = getattr(getattr(form, "_meta", None), "formfield_callback", None)
+    own_callback = getattr(getattr(kind.form, "_meta", None), "formfield_callback", None)
     return own_callback is None and all(map(_is_fixed, model._meta.get_fields()))
 
 
@@ -115,21 +116,29 @@ def _is_fixed(field: Any) -> bool:
     return manager is None or type(manager).get_queryset is Manager.get_queryset
 
 
-def _fields_of(admin: Any, request: Any, row: Any, fields: Any) -> tuple[Hashable, ...]:
-    excluded = admin.get_exclude(request, row)
-    given = (fields, excluded, admin.get_readonly_fields(request, row))
-    return tuple(None if names is None else tuple(names) for names in given)
+def _names(admin: Any, request: Any, row: Any) -> list[Any]:
+    return [admin.get_exclude(request, row), admin.get_readonly_fields(request, row)]
 
 
-def _once(key: Hashable, build: Callable[[], Any]) -> Any:
-    try:
-        found = _kept.get(key)
-    except TypeError:
-        # A hook gave something that is no name, such as a list.
-        return build()
-    if found is None:
-        found = build()
-        if len(_kept) >= MAX_KEPT:
-            _kept.clear()
-        _kept[key] = found
-    return found
+def _plain(asked: Any) -> Hashable:
+    """Return texts and numbers as a key; TypeError for what may be another thing next time, such as a function."""
+    if isinstance(asked, Mapping):
+        return tuple((name, _plain(value)) for name, value in sorted(asked.items()))
+    if isinstance(asked, list | tuple):
+        return tuple(map(_plain, asked))
+    if asked is None or isinstance(asked, str | int):
+        return asked
+    raise TypeError(asked)
+
+
+def _own_form(form: Any) -> Any:
+    return _subclass(form, base_fields=deepcopy(form.base_fields))
+
+
+def _own_formset(formset: Any) -> Any:
+    return _subclass(formset, form=_own_form(formset.form))
+
+
+def _subclass(kind: Any, **attributes: Any) -> Any:
+    # Past the metaclass, which would build every field a second time.
+    return type.__new__(type(kind), kind.__name__, (kind,), {"__module__": kind.__module__, **attributes})

@@ -14,7 +14,6 @@ from mcp_server.derive.admin.ahead import may_look, narrowed
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.changes import stored
 from mcp_server.derive.admin.convert import python_value
-from mcp_server.derive.admin.form_classes import unshared
 from mcp_server.derive.admin.inlines import Inline
 from mcp_server.derive.admin.kept import (
     asks_of_blank,
@@ -50,9 +49,8 @@ class Partial:
         self.places: dict[str, str] = {}
 
     def form_class(self, base: Any) -> Any:
-        plain, looks = cleans_plainly(base), may_look(base)
-        base = unshared(base)
-        return partial(PartialForm, base, mcp=self, mcp_plain=plain, mcp_looking=base if looks else None)
+        looking = base if may_look(base) else None
+        return partial(PartialForm, base, mcp=self, mcp_plain=cleans_plainly(base), mcp_looking=looking)
 
     def formset_class(self, base: Any) -> Any:
         return partial(PartialFormSet, base, mcp=self, mcp_blank=asks_of_blank(base), form=self.form_class(base.form))

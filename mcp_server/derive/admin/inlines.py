@@ -1,17 +1,14 @@
 """The inlines of a form: what they are called, what of them is read, and what may be written."""
 
 from collections.abc import Iterator
-from copy import copy
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import flatten_fieldsets
 
 from mcp_server.derive.admin.bound import Bound
-from mcp_server.derive.admin.exposure import is_chosen, is_writable, overrides
-from mcp_server.derive.admin.form_classes import keep_formset
+from mcp_server.derive.admin.exposure import is_chosen, is_writable
+from mcp_server.derive.admin.form_classes import keeping
 from mcp_server.derive.admin.guards import WRITES, by_permissions
 from mcp_server.derive.admin.rows import alike, fetch_relations, identity
 from mcp_server.derive.admin.values import name_of, read
@@ -79,23 +76,7 @@ def prefixed(formsets: Any) -> Iterator[tuple[str, Any, Any]]:
 def formsets_of(bound: Bound, row: Any = None) -> Any:
     """Return the formset classes and inlines the caller may use, as the add or change view asks for them."""
     arguments = [bound.request] if row is None else [bound.request, row]
-    return bound.admin.get_formsets_with_inlines(*arguments)
-
-
-def kept_formsets(bound: Bound, row: Any = None) -> Any:
-    """Return the same with formset classes that may be shared: they are for forms.Partial alone."""
-    if not overrides(type(bound.admin), ModelAdmin, ("get_formsets_with_inlines",)):
-        bound = copy(bound)
-        bound.admin = copy(bound.admin)
-        bound.admin.get_inline_instances = partial(_keeping, bound.admin.get_inline_instances)
-    return formsets_of(bound, row)
-
-
-def _keeping(own: Any, *args: Any, **kwargs: Any) -> Any:
-    inlines = own(*args, **kwargs)
-    for inline in inlines:
-        keep_formset(inline)
-    return inlines
+    return keeping(bound.admin).get_formsets_with_inlines(*arguments)
 
 
 def _name(formset: Any, admin: Any, taken: set[str]) -> str:

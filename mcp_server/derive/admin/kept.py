@@ -14,7 +14,6 @@ from django.forms.models import BaseModelForm, InlineForeignKeyField, ModelChoic
 
 from mcp_server.derive.admin.bound import model_field
 from mcp_server.derive.admin.exposure import overrides
-from mcp_server.derive.admin.form_classes import of_class
 from mcp_server.derive.admin.values import held
 
 FORM_HOOKS = (
@@ -26,7 +25,6 @@ BLANK_FORM = ("__init__", "has_changed", "changed_data", "full_clean")
 MODEL_HOOKS = ("full_clean", "clean", "clean_fields", "validate_unique", "validate_constraints")
 
 
-@of_class
 def cleans_plainly(form: Any) -> bool:
     """Tell whether a model form class and its model validate by Django's own code alone."""
     if not issubclass(form, BaseModelForm) or form._meta.model is None:
@@ -36,7 +34,6 @@ def cleans_plainly(form: Any) -> bool:
     return not own and not overrides(form._meta.model, models.Model, MODEL_HOOKS)
 
 
-@of_class
 def asks_of_blank(formset: Any) -> bool:
     """Tell whether code of the project's own sees a row that a page shows empty, and may demand it or save it."""
     return _has_own(formset, BLANK_ROWS) or _has_own(formset.form, BLANK_FORM)

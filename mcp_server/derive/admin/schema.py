@@ -11,6 +11,7 @@ from django.db.models import NOT_PROVIDED, FileField
 from django.forms.models import BaseModelForm, ModelChoiceField, ModelMultipleChoiceField
 
 from mcp_server.derive.admin.bound import Bound, model_field
+from mcp_server.derive.admin.form_classes import keeping
 from mcp_server.derive.admin.inlines import Inline, formsets_of, inlines_of
 from mcp_server.derive.admin.values import name_of, plain, text_of
 from mcp_server.derive.choices import selectable
@@ -39,7 +40,7 @@ STRINGS: list[tuple[Any, dict[str, Any]]] = [
 
 def values_schema(bound: Bound, row: Any = None, *, change: bool = False, full: bool = False) -> dict[str, Any]:
     """Return the schema of what create or update takes: the form's fields and the inlines' rows."""
-    form = bound.admin.get_form(bound.request, row, change=change)
+    form = keeping(bound.admin).get_form(bound.request, row, change=change)
     declared = form_fields(form, row)
     aside = not_on_page(bound.admin, bound.request, row, form, declared)
     fields = {

@@ -24,9 +24,9 @@ from mcp_server.derive.admin.changes import (
     with_values,
 )
 from mcp_server.derive.admin.exposure import overrides
-from mcp_server.derive.admin.form_classes import kept_form
+from mcp_server.derive.admin.form_classes import keeping
 from mcp_server.derive.admin.forms import Partial
-from mcp_server.derive.admin.inlines import inlines_of, kept_formsets
+from mcp_server.derive.admin.inlines import formsets_of, inlines_of
 from mcp_server.derive.admin.locking import locked
 from mcp_server.derive.admin.lookup import find_row, handed
 from mcp_server.derive.admin.refusal import FormRefusedError, RefusalError, form_refusal, refused
@@ -96,7 +96,7 @@ class Write:
         bound.request = bound.new_request(*self.view, method="POST")
         self.check_permission()
         # Built once, though the view asks again: a formset class costs more than the rest of a small form.
-        self._inlines = list(kept_formsets(bound, row))
+        self._inlines = list(formsets_of(bound, row))
         writable = [item for item in inlines_of(bound, self._inlines) if bound.exposed.takes(item.name)]
         self.partial = Partial(bound, row, values, {item.name: item for item in writable})
         if row is None:
@@ -139,7 +139,8 @@ class Write:
         """Post what the page sends before a get_form of the project's own looks for it."""
         admin, request = self.bound.admin, self.bound.request
         if overrides(type(admin), ModelAdmin, ("get_form",)):
-            shown = admin.get_form(self.bound.new_request(*self.view), self.row, change=self.row is not None)
+            asking = self.bound.new_request(*self.view)
+            shown = keeping(admin).get_form(asking, self.row, change=self.row is not None)
             page = page_of(shown, (request.POST, request.FILES), {"instance": self.row})
             if page is not None:
                 self.partial.fill_page(page)
@@ -180,7 +181,7 @@ class Write:
 
         def get_form(*args: Any, **kwargs: Any) -> Any:
             if not (is_same and built):
-                built[:] = [self.partial.form_class(kept_form(own, *args, **kwargs))]
+                built[:] = [self.partial.form_class(keeping(own).get_form(*args, **kwargs))]
             return built[0]
 
         return get_form

@@ -1,5 +1,6 @@
 """Form classes are kept from call to call where nobody can tell, and nowhere else."""
 
+import gc
 from collections import Counter
 from typing import Any, ClassVar
 
@@ -9,6 +10,7 @@ from django.contrib import admin
 from django.contrib.admin import options
 from django.core.validators import MaxLengthValidator
 from django.db.models import Manager
+from django.forms import ModelForm
 
 from tests.factories import make_user
 from tests.mcp_server.derive.admin.conftest import Caller, boss_of, server_of, site_of
@@ -47,16 +49,6 @@ class InlineAdmin(admin.ModelAdmin):
     inlines = (PartInline,)
 
 
-def test_a_second_call_builds_no_class(machine: Machine, built: Counter[str]):
-    boss = boss_of((Machine, InlineAdmin))
-    boss.call("update_machine", id=machine.pk, values={"serial": "A 2"})
-    built.clear()
-    boss.call("update_machine", id=machine.pk, values={"serial": "A 3"})
-    boss.call("create_machine", values={"code": "S-2", "serial": "B 1", "parts": [{"name": "Blade"}]})
-    assert not built
-    assert list(Part.objects.values_list("name", "machine")) == [("Blade", "S-2")]
-
-
 class OwnFormsetInline(PartInline):
     def get_formset(self, request: Any, obj: Any = None, **kwargs: Any) -> Any:
         formset = super().get_formset(request, obj, **kwargs)
@@ -74,6 +66,38 @@ class OwnFormAdmin(admin.ModelAdmin):
         if "serial" in form.base_fields:
             form.base_fields["serial"].disabled = request.user.username == "ada"
         return form
+
+
+class OwnBothAdmin(OwnFormAdmin, OwnFormsetAdmin):
+    pass
+
+
+@pytest.mark.parametrize("kind", [InlineAdmin, OwnBothAdmin])
+def test_a_second_call_builds_no_class(machine: Machine, built: Counter[str], kind: Any):
+    boss = boss_of((Machine, kind))
+    boss.call("update_machine", id=machine.pk, values={"serial": "A 2"})
+    built.clear()
+    boss.call("update_machine", id=machine.pk, values={"serial": "A 3"})
+    boss.call("create_machine", values={"code": "S-2", "serial": "B 1", "parts": [{"name": "Blade"}]})
+    assert not built
+    assert list(Part.objects.values_list("name", "machine")) == [("Blade", "S-2")]
+
+
+class ClassOfOneAdmin(admin.ModelAdmin):
+    def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        class ShortForm(forms.ModelForm):
+            serial = forms.CharField(max_length=3 if request.user.username == "ada" else 20)
+
+        return super().get_form(request, obj, change, form=ShortForm, **kwargs)
+
+
+def test_a_form_class_made_for_one_call_is_not_kept(machine: Machine):
+    ada, ben = two_callers(site_of((Machine, ClassOfOneAdmin)))
+    for _ in range(2):
+        assert "serial" in ada.refused("update_machine", id=machine.pk, values={"serial": "A 22"})
+        ben.call("update_machine", id=machine.pk, values={"serial": "A 22"}, dry_run=True)
+    gc.collect()
+    assert not [form for form in ModelForm.__subclasses__() if form.__name__ == "ShortForm"]
 
 
 class CountingForm(forms.ModelForm):
