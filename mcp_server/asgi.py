@@ -1,7 +1,7 @@
 """The ASGI app: health, metrics, Streamable HTTP, SSE, and Django's pages where wanted."""
 
 import gc
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from fastmcp import FastMCP
 from fastmcp.server.http import StarletteWithLifespan, create_sse_app, create_streamable_http_app
 from mcp.server.transport_security import RequestBodyLimitMiddleware
+from mcp.shared.inbound import X_MCP_HEADER_KEY
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -86,7 +87,9 @@ async def look_schemas_up_directly(server: FastMCP[Any]) -> None:
 
     The schemas serve to check Mcp-Param headers against declarations; nothing of them reaches a caller.
     """
-    schemas: Mapping[str, Any] = {tool.name: tool.parameters for tool in await server.list_tools(run_middleware=False)}
+    tools = await server.list_tools(run_middleware=False)
+    # One without such declarations would be walked through at every call, and nothing found.
+    schemas = {tool.name: tool.parameters if X_MCP_HEADER_KEY in str(tool.parameters) else {} for tool in tools}
     server._mcp_server.get_tool_input_schema = schemas.get
 
 

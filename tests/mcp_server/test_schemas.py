@@ -1,12 +1,15 @@
 """One call is one pass through the middleware, whatever the protocol asks of the SDK behind it."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from fastmcp import FastMCP
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from pydantic import Field
 from starlette.applications import Starlette
 
+from mcp_server.asgi import build_app
+from mcp_server.permissions import READ_ONLY
 from tests.mcp_server.clients import http, running
 from tests.mcp_server.wire import ERAS, MODERN, answer, call, post
 from tokens.models import MCPToken
@@ -68,3 +71,20 @@ async def test_a_call_looks_its_tool_up_once_and_the_next_call_again(
         server.disable(names={"who_am_i"})
         response = await post(client, MODERN, call(MODERN, "who_am_i"), token.token)
         assert answer(response)["result"]["content"][0]["text"] == "Unknown tool: 'who_am_i'"
+
+
+async def test_a_header_that_a_tool_declares_for_an_argument_has_to_say_the_same(
+    server: FastMCP[Any], token: MCPToken
+) -> None:
+    @server.tool(annotations=READ_ONLY)
+    def weather(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]) -> str:
+        """Tell the weather."""
+        return f"Rain in {region}"
+
+    app = build_app(server)
+    async with running(app), http(app) as client:
+        body = call(MODERN, "weather", region="north")
+        told = await post(client, MODERN, body, token.token, **{"mcp-param-region": "north"})
+        assert answer(told)["result"]["structuredContent"] == {"result": "Rain in north"}
+        refused = await post(client, MODERN, body, token.token, **{"mcp-param-region": "south"})
+        assert (refused.status_code, "does not match" in refused.text) == (400, True)

@@ -10,7 +10,13 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.db.models import prefetch_related_objects
 from django.forms.formsets import DELETION_FIELD_NAME
-from django.forms.models import BaseModelForm, InlineForeignKeyField, ModelChoiceField, ModelMultipleChoiceField
+from django.forms.models import (
+    BaseModelForm,
+    InlineForeignKeyField,
+    ModelChoiceField,
+    ModelForm,
+    ModelMultipleChoiceField,
+)
 
 from mcp_server.derive.admin.bound import model_field
 from mcp_server.derive.admin.exposure import overrides
@@ -23,13 +29,15 @@ FORM_HOOKS = (
 BLANK_ROWS = ("__init__", "forms", "add_fields", "_construct_form", "get_form_kwargs", "full_clean")
 BLANK_FORM = ("__init__", "has_changed", "changed_data", "full_clean")
 MODEL_HOOKS = ("full_clean", "clean", "clean_fields", "validate_unique", "validate_constraints")
+DJANGOS = frozenset(ModelForm.__mro__)
 
 
 def cleans_plainly(form: Any) -> bool:
     """Tell whether a model form class and its model validate by Django's own code alone."""
     if not issubclass(form, BaseModelForm) or form._meta.model is None:
         return False
-    own = any(name.startswith("clean_") for base in form.__mro__ for name in vars(base))
+    bases = (base for base in form.__mro__ if base not in DJANGOS)
+    own = any(name.startswith("clean_") for base in bases for name in vars(base))
     own = own or overrides(form, BaseModelForm, FORM_HOOKS)
     return not own and not overrides(form._meta.model, models.Model, MODEL_HOOKS)
 

@@ -62,6 +62,7 @@ class AdminTool(DerivedTool):
 
     _exposed: Exposed = PrivateAttr()
     _verb: str = PrivateAttr()
+    _secrets: set[str] | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, bound: Bound, verb: str) -> "AdminTool":
@@ -83,11 +84,16 @@ class AdminTool(DerivedTool):
 
     def for_audit(self, arguments: Mapping[str, Any]) -> Any:
         """Return what the audit may keep: not what goes into fields of a kind that keeps secrets."""
+        if self._secrets is None:
+            self._secrets = self._secret_names()
+        return without_values_of(self._secrets, arguments)
+
+    def _secret_names(self) -> set[str]:
         own = self._exposed
         # A row of a special kind may be left to the ModelAdmin of its kind.
         kinds = [kind.model_admin for model, kind in own.peers.items() if issubclass(model, own.model)]
         inlines = [inline for admin in (own.model_admin, *kinds) for inline in admin.inlines]
-        return without_values_of(secret_names([own.model_admin, *kinds, *inlines]), arguments)
+        return secret_names([own.model_admin, *kinds, *inlines])
 
     @property
     def opens(self) -> str:
