@@ -41,7 +41,11 @@ class KeepsForm(ModelAdmin):  # type: ignore[type-arg]
         return _once(self, _names(self, request, obj), asked, kwargs, build=build, own=_own_form)
 
     def get_inline_instances(self, request: Any, obj: Any = None) -> Any:
-        return [keeping(inline) for inline in super().get_inline_instances(request, obj)]
+        inlines = super().get_inline_instances(request, obj)
+        for inline in inlines:
+            # The inline itself stays what it is, for code that looks at its class.
+            inline.get_formset = keeping(inline).get_formset  # type: ignore[method-assign]
+        return inlines
 
 
 class KeepsFormset(InlineModelAdmin):  # type: ignore[type-arg]
