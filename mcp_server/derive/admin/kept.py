@@ -9,6 +9,7 @@ from typing import Any
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.db.models import prefetch_related_objects
+from django.forms import CharField
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.models import (
     BaseModelForm,
@@ -73,16 +74,27 @@ def keep_relation(form: Any, name: str, field: Any) -> None:
 
 def keep_posted(form: Any, name: str, field: Any) -> None:
     """Make a field that cannot clean what the row has clean what the page posts for it, as it does on the page."""
-    clean_initial = field.clean
+    clean_initial, html_name = field.clean, form.add_prefix(name)
+
+    def clean_posted() -> Any:
+        return clean_initial(field.widget.value_from_datadict(form.data, form.files, html_name))
 
     def clean(value: Any) -> Any:
+        if _is_no_text_yet(field, value) and html_name in form.data:
+            return clean_posted()
         try:
             return clean_initial(value)
         except Exception:
             # A field of the project's may stumble over what no page has ever sent it.
-            return clean_initial(field.widget.value_from_datadict(form.data, form.files, form.add_prefix(name)))
+            return clean_posted()
 
     field.__dict__["clean"] = clean
+
+
+def _is_no_text_yet(field: Any, value: Any) -> bool:
+    """Tell whether a field of text would be given rows, say: it would take their Python code for the text."""
+    makes_text = isinstance(field, CharField) and type(field).to_python is CharField.to_python
+    return makes_text and not isinstance(value, str | None)
 
 
 def related(row: Any, name: str) -> Any:
