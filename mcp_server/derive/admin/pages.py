@@ -82,7 +82,9 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self.area and self.form is not None:
-            self.form.data[self.area] = [self.form.data.get(self.area, [""])[0] + data]
+            text = self.form.data[self.area][0]
+            # A browser drops the line break that begins it.
+            self.form.data[self.area] = [text + data if text else data.removeprefix("\n")]
         if self.form is not None and self.select and (label := " ".join(data.split())):
             self._label(self.form.asks[self.select], label)
         if self._silent() or self.select or self.area:
@@ -104,8 +106,8 @@ class _Reader(HTMLParser):
             self.select, self.multiple, self.selected = name, "multiple" in given, False
             form.asks[name] = {"enum": []} | ({"required": True} if "required" in given else {})
         elif tag == "textarea":
-            self.area = name
-            form.asks[name] = {"type": "text"}
+            self.area, form.asks[name] = name, {"type": "text"}
+            form.data[name] = [""]
         elif kind in ("checkbox", "radio"):
             self._box(form, name, kind, given)
         elif kind not in ("button", "reset", "file"):

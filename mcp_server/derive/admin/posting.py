@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.forms.widgets import ChoiceWidget
 from django.utils import timezone
 
 from mcp_server.derive.admin.pages import read_page
@@ -26,6 +27,9 @@ def posted(widget: Any, name: str, value: Any) -> dict[str, list[str]]:
     if _shows_apart(widget):
         return rendered(widget, name, value)
     shown = _exact(widget, value) or widget.format_value(_local(value))
+    if isinstance(value, str) and isinstance(shown, dict | list) and not isinstance(widget, ChoiceWidget):
+        # What an input shows its script as a tree, the script sends as the text that it was.
+        shown = value
     if shown is None:
         return {name: [""]} if not getattr(widget, "allow_multiple_selected", False) else {}
     return {name: [str(item) for item in shown]} if isinstance(shown, list | tuple) else {name: [str(shown)]}
@@ -45,7 +49,8 @@ def _reads_plainly(kind: Hashable) -> bool:
 
 def rendered(widget: Any, name: str, value: Any) -> dict[str, list[str]]:
     """Return what a browser would send: what the widget's own HTML says once it shows the value."""
-    form = read_page(f'<form method="post">{widget.render(name, value)}</form>').form
+    # With the id that a page gives it: inputs with a script need it.
+    form = read_page(f'<form method="post">{widget.render(name, value, {"id": f"id_{name}"})}</form>').form
     return form.data if form else {}
 
 

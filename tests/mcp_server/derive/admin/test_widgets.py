@@ -1,13 +1,15 @@
 """Inputs and fields that extensions wrote for a page alone: what the page would send of them is what is saved."""
 
+import json
 from typing import Any, ClassVar
 
 import pytest
 from django import forms
 from django.contrib import admin
+from django.utils.safestring import mark_safe
 
 from tests.mcp_server.derive.admin.conftest import boss_of
-from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Tag
+from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Shelf, Tag
 
 pytestmark = pytest.mark.django_db
 
@@ -44,3 +46,63 @@ def test_rows_that_a_text_field_shows_as_words_stay_when_another_field_changes()
     boss_of((Job, TaggedAdmin)).call("update_job", id=str(job.pk), values={"name": "Cut boards"})
     assert set(Tag.objects.values_list("name", flat=True)) == {"loud", "red"}
     assert set(job.tags.values_list("name", flat=True)) == {"loud", "red"}
+
+
+class Editor(forms.Textarea):
+    """Puts the page's id for it into its script, and reads an empty paragraph as nothing."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        value = data.get(name)
+        return None if value == "<p></p>" else value
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> Any:
+        script = f"<script>edit({json.dumps(attrs['id'])})</script>"
+        return mark_safe(super().render(name, value, attrs, renderer) + script)  # noqa: S308
+
+
+class EditedForm(forms.ModelForm):
+    class Meta:
+        model = Tag
+        fields: ClassVar = ["name"]
+        widgets: ClassVar = {"name": Editor}
+        field_classes: ClassVar = {"name": lambda **kwargs: forms.CharField(strip=False, **kwargs)}
+
+
+class EditedAdmin(admin.ModelAdmin):
+    form = EditedForm
+
+
+def test_an_input_is_asked_what_it_sends_with_the_id_that_the_page_gives_it():
+    boss, tag = boss_of((Tag, EditedAdmin)), Tag.objects.create(name="loud")
+    boss.call("update_tag", id=tag.pk, values={"name": "<p>quiet"})
+    tag.refresh_from_db()
+    assert tag.name == "<p>quiet"
+
+
+class TreeInput(forms.Widget):
+    """Hands its script the value itself and not its text."""
+
+    template_name = "django/forms/widgets/textarea.html"
+
+    def format_value(self, value: Any) -> Any:
+        return json.loads(value)
+
+
+class TreeForm(forms.ModelForm):
+    class Meta:
+        model = Shelf
+        fields: ClassVar = ["label", "options"]
+        widgets: ClassVar = {"options": TreeInput}
+
+
+class TreeAdmin(admin.ModelAdmin):
+    form = TreeForm
+
+
+@pytest.mark.parametrize("options", [{"wide": True}, ["oak", "ash"]])
+def test_json_is_sent_as_text_also_where_its_input_shows_it_otherwise(options):
+    boss, shelf = boss_of((Shelf, TreeAdmin)), Shelf.objects.create(label="Left", options={"old": 1})
+    boss.call("update_shelf", id=shelf.pk, values={"options": options})
+    boss.call("update_shelf", id=shelf.pk, values={"label": "Right"})
+    shelf.refresh_from_db()
+    assert (shelf.label, shelf.options) == ("Right", options)
