@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.models import ModelChoiceField
 
 MAX_TOLD = 30
 
@@ -18,6 +20,16 @@ def ungrouped(choices: Any) -> list[tuple[Any, str]]:
 def selectable(choices: Any) -> list[tuple[Any, str]]:
     """Return key and label of each choice but the empty one."""
     return [(key, label) for key, label in ungrouped(choices) if key not in (None, "")]
+
+
+def several(field: Any) -> Any:
+    """Return the choices of a form field that takes several of them, such as a number made of bits; None for others."""
+    if isinstance(field, forms.MultipleChoiceField):
+        return field.choices
+    if isinstance(field, forms.CharField | ModelChoiceField):
+        return None
+    takes_several = getattr(field.widget, "allow_multiple_selected", False)
+    return getattr(field, "choices", None) or getattr(field.widget, "choices", None) if takes_several else None
 
 
 def chosen(choices: Any, value: Any) -> Any:

@@ -18,7 +18,7 @@ from django.utils.dateparse import parse_date, parse_datetime, parse_time
 from mcp_server.derive.admin.amounts import NUMBERS, read_number
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.references import find_referred
-from mcp_server.derive.choices import chosen
+from mcp_server.derive.choices import chosen, several
 from mcp_server.derive.secrecy import HIDDEN, with_secrets
 
 # What travels through JSON as base64 has to fit the body a server takes.
@@ -42,10 +42,10 @@ def python_value(bound: Bound, field: Any, value: Any, current: Any) -> Any:
         return _upload(value)
     if isinstance(field, forms.JSONField):
         return _json(field, value, current)
+    if (choices := several(field)) is not None:
+        return [chosen(choices, item) for item in _list(value)]
     if isinstance(field, NUMBERS):
         return read_number(field, value, current)
-    if isinstance(field, forms.MultipleChoiceField):
-        return [chosen(field.choices, item) for item in _list(value)]
     if isinstance(field, forms.ChoiceField):
         return chosen(field.choices, value)
     if isinstance(field, forms.MultiValueField) and not isinstance(field, forms.SplitDateTimeField):

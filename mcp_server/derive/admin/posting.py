@@ -26,6 +26,8 @@ def posted(widget: Any, name: str, value: Any) -> dict[str, list[str]]:
         return {}
     if _shows_apart(widget):
         return rendered(widget, name, value)
+    if isinstance(widget, ChoiceWidget) and _is_one_of_several(widget, value):
+        return rendered(widget, name, value)
     shown = _exact(widget, value) or widget.format_value(_local(value))
     if isinstance(value, str) and isinstance(shown, dict | list) and not isinstance(widget, ChoiceWidget):
         # What an input shows its script as a tree, the script sends as the text that it was.
@@ -33,6 +35,11 @@ def posted(widget: Any, name: str, value: Any) -> dict[str, list[str]]:
     if shown is None:
         return {name: [""]} if not getattr(widget, "allow_multiple_selected", False) else {}
     return {name: [str(item) for item in shown]} if isinstance(shown, list | tuple) else {name: [str(shown)]}
+
+
+def _is_one_of_several(widget: ChoiceWidget, value: Any) -> bool:
+    """Tell whether a selection of several was given as one object: only the widget knows what is chosen in it."""
+    return widget.allow_multiple_selected and not isinstance(value, list | tuple | str | None)
 
 
 def _shows_apart(widget: Any) -> bool:

@@ -14,7 +14,7 @@ from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.form_classes import keeping
 from mcp_server.derive.admin.inlines import Inline, formsets_of, inlines_of
 from mcp_server.derive.admin.values import name_of, plain, text_of
-from mcp_server.derive.choices import selectable
+from mcp_server.derive.choices import selectable, several
 from mcp_server.derive.secrecy import is_secret
 
 logger = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ def inline_schema(
 def field_schema(bound: Bound, field: Any, *, change: bool, full: bool) -> dict[str, Any]:
     """Return the schema of one form field; `change` lets a value be relative, `full` adds labels and defaults."""
     schema = dict(_typed(bound, field, full=full))
-    if change and isinstance(field, MAY_BE_RELATIVE) and "type" in schema:
+    if change and isinstance(field, MAY_BE_RELATIVE) and "type" in schema and several(field) is None:
         schema["type"] = [schema["type"], "object"]
     text = text_of(str(field.help_text or "")) if not isinstance(field, ModelMultipleChoiceField) else ""
     # What create says at length, update says again in short; describe says all of it.
@@ -138,8 +138,8 @@ def _typed(bound: Bound, field: Any, *, full: bool) -> dict[str, Any]:
         return {"type": "array", "description": target(bound, field)}
     if isinstance(field, ModelChoiceField):
         return {"description": target(bound, field)}
-    if isinstance(field, forms.MultipleChoiceField):
-        return {"type": "array", "items": _choices(field.choices, full=full)}
+    if (choices := several(field)) is not None:
+        return {"type": "array", "items": _choices(choices, full=full)}
     if isinstance(field, forms.NullBooleanField | forms.BooleanField):
         return {"type": "boolean"}
     if isinstance(field, forms.ChoiceField):

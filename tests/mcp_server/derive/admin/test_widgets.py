@@ -106,3 +106,62 @@ def test_json_is_sent_as_text_also_where_its_input_shows_it_otherwise(options):
     boss.call("update_shelf", id=shelf.pk, values={"label": "Right"})
     shelf.refresh_from_db()
     assert (shelf.label, shelf.options) == ("Right", options)
+
+
+FLAGS = [("wide", "Wide"), ("deep", "Deep")]
+
+
+class Flags:
+    """What a column of bits is read as."""
+
+    def __init__(self, bits: int) -> None:
+        self.on = [name for place, (name, _) in enumerate(FLAGS) if bits >> place & 1]
+
+
+class FlagsInput(forms.CheckboxSelectMultiple):
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> Any:
+        return super().render(name, value.on if isinstance(value, Flags) else value, attrs, renderer)
+
+
+class FlagsField(forms.IntegerField):
+    widget = FlagsInput
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.choices = self.widget.choices = FLAGS
+
+    def clean(self, value: Any) -> int:
+        names = [name for name, _ in FLAGS]
+        if not all(name in names for name in value or ()):
+            raise forms.ValidationError("Unknown choice.")
+        return sum(1 << names.index(name) for name in value or ())
+
+
+class FlaggedForm(forms.ModelForm):
+    p = FlagsField(required=False)
+
+    class Meta:
+        model = Shelf
+        fields: ClassVar = ["label", "p"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["p"] = Flags(self.instance.p)
+
+
+class FlaggedAdmin(admin.ModelAdmin):
+    form = FlaggedForm
+
+
+def test_a_number_that_its_page_shows_as_boxes_is_written_as_their_list():
+    boss, shelf = boss_of((Shelf, FlaggedAdmin)), Shelf.objects.create(label="Left", p=1)
+    boss.call("update_shelf", id=shelf.pk, values={"label": "Right"})
+    shelf.refresh_from_db()
+    assert (shelf.label, shelf.p) == ("Right", 1)
+    field = boss.tools()["update_shelf"].input_schema["properties"]["values"]["properties"]["p"]
+    assert field["type"] == "array"
+    assert field["items"]["enum"] == ["wide", "deep"]
+    boss.call("update_shelf", id=shelf.pk, values={"p": ["Wide", "deep"]})
+    shelf.refresh_from_db()
+    assert shelf.p == 3
+    assert "wide, deep" in boss.refused("update_shelf", id=shelf.pk, values={"p": ["high"]})
