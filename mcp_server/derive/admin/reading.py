@@ -21,7 +21,7 @@ from mcp_server.derive.admin.lookup import MAX_LABELS, find_row, handed
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import identity, in_order, is_new, listed, named, rights
-from mcp_server.derive.admin.schema import form_fields
+from mcp_server.derive.admin.schema import added_fields, form_fields
 from mcp_server.derive.admin.values import label_of, name_of, plain, read, text_of
 
 
@@ -29,7 +29,7 @@ def get_row(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer the get tool: the form's fields and the read-only ones, no others, and the inlines."""
     bound, row = viewed(bound, arguments, "get")
     answer = named(bound, row)
-    fields = bound.detail(row)
+    fields = bound.detail(row) | added_fields(bound, row)
     wanted = arguments.get("fields") or None
     # The inlines are only asked for where the form's own fields are not all that is wanted.
     inlines = {} if wanted and {"id", "label", *fields} >= set(wanted) else read_inlines(bound, row)

@@ -5,12 +5,14 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from django import forms
+from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import flatten_fieldsets
 from django.core.validators import FileExtensionValidator, MaxValueValidator, MinValueValidator
 from django.db.models import NOT_PROVIDED, FileField
 from django.forms.models import BaseModelForm, ModelChoiceField, ModelMultipleChoiceField
 
 from mcp_server.derive.admin.bound import Bound, model_field
+from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.form_classes import keeping
 from mcp_server.derive.admin.inlines import Inline, formsets_of, inlines_of
 from mcp_server.derive.admin.values import name_of, plain, text_of
@@ -88,7 +90,22 @@ def not_on_page(admin: Any, request: Any, row: Any, form: Any, names: Collection
     chosen = getattr(getattr(form, "_meta", None), "fields", None)
     if chosen is None or chosen == forms.ALL_FIELDS or not (left := set(names) - set(chosen)):
         return set()
+    if draws_itself(admin):
+        left &= form.base_fields.keys()
     return left - {name_of(field) for field in flatten_fieldsets(admin.get_fieldsets(request, row))}
+
+
+def draws_itself(admin: Any) -> bool:
+    """Tell whether a ModelAdmin shows its form in its own way: also what the form adds once it is made."""
+    return hasattr(admin, "render_change_form") and overrides(type(admin), ModelAdmin, ("render_change_form",))
+
+
+def added_fields(bound: Bound, row: Any) -> dict[str, Any]:
+    """Return the fields that only the form made for this row has, where the page shows them."""
+    if not draws_itself(bound.admin):
+        return {}
+    form = bound.admin.get_form(bound.request, row, change=True)
+    return bound.visible(form_fields(form, row).keys() - form.base_fields.keys())
 
 
 def inline_schema(

@@ -1,4 +1,4 @@
-"""Inputs and fields that extensions wrote for a page alone: what the page would send of them is what is saved."""
+"""Inputs and fields that extensions wrote for a page alone: what the page shows and sends is read and saved."""
 
 import json
 from typing import Any, ClassVar
@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import pytest
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.helpers import AdminForm
 from django.utils.safestring import mark_safe
 
 from tests.mcp_server.derive.admin.conftest import boss_of
@@ -165,3 +166,34 @@ def test_a_number_that_its_page_shows_as_boxes_is_written_as_their_list():
     shelf.refresh_from_db()
     assert shelf.p == 3
     assert "wide, deep" in boss.refused("update_shelf", id=shelf.pk, values={"p": ["high"]})
+
+
+class WithOptions(forms.ModelForm):
+    """Makes a field of each option, which it knows only once it has its row."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("width", "depth"):
+            self.fields[name] = forms.IntegerField(required=False)
+            self.initial[name] = self.instance.options.get(name)
+
+    def save(self, commit: bool = True) -> Any:
+        self.instance.options = {name: self.cleaned_data[name] for name in ("width", "depth")}
+        return super().save(commit)
+
+
+class WithOptionsAdmin(admin.ModelAdmin):
+    form, fieldsets = WithOptions, [(None, {"fields": ["label"]})]
+
+    def render_change_form(self, request: Any, context: Any, *args: Any, **kwargs: Any) -> Any:
+        form = context["adminform"].form
+        context["adminform"] = AdminForm(form, [(None, {"fields": list(form.fields)})], {})
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+def test_fields_that_a_form_adds_to_its_row_are_read_and_written_where_the_page_shows_them():
+    boss, shelf = boss_of((Shelf, WithOptionsAdmin)), Shelf.objects.create(label="Left", options={"width": 8})
+    assert {"label", "width", "depth"} <= boss.call("describe_shelf")["values"].keys()
+    boss.call("update_shelf", id=shelf.pk, values={"depth": 3})
+    found = boss.call("get_shelf", id=shelf.pk)
+    assert (found["label"], found["width"], found["depth"]) == ("Left", 8, 3)
