@@ -91,10 +91,8 @@ def _split(name: str, fields: Mapping[str, Any]) -> tuple[str | None, str]:
 
 def _conditions(bound: Bound, path: str, lookup: str, field: Any, value: Any) -> Iterator[tuple[str, list[str]]]:
     if lookup == "isnull" or value is None or _is_null_choice(field, lookup, value):
-        yield (
-            f"{path}__isnull",
-            ["1" if lookup != "isnull" or value is None or value in (True, "true", "1", 1) else "0"],
-        )
+        is_null = lookup != "isnull" or value is None or _truth(path, value)
+        yield f"{path}__isnull", ["1" if is_null else "0"]
         return
     if lookup in PARTS:
         yield f"{path}__{lookup}", [_part(path, lookup, value)]
@@ -115,6 +113,13 @@ def _conditions(bound: Bound, path: str, lookup: str, field: Any, value: Any) ->
     checked = [_checked(path, field, lookup, item) for item in values]
     bare = lookup in ("exact", "in") and path not in RESERVED
     yield (path if bare else f"{path}__{'exact' if lookup == 'in' else lookup}"), checked
+
+
+def _truth(path: str, value: Any) -> bool:
+    text = str(value).lower()
+    if text not in ("true", "1", "false", "0"):
+        raise RefusalError(f"filters: {path}__isnull: give true or false.")
+    return text in ("true", "1")
 
 
 def _part(path: str, lookup: str, value: Any) -> str:

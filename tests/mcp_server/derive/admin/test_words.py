@@ -37,6 +37,16 @@ def test_a_filter_of_the_wrong_type_says_what_it_takes(boss):
     assert "__gt, __lt, __isnull" in boss.refused("list_product", filters={"launched_on__week": 25})
 
 
+@pytest.mark.parametrize(("given", "number"), [(True, 1), ("True", 1), ("1", 1), (False, 0), ("False", 0), (0, 0)])
+def test_what_has_no_value_is_found_by_every_way_to_say_true(boss, given, number):
+    make_product(supplier=None)
+    assert boss.call("list_product", filters={"supplier__isnull": given}, count_only=True) == {"total": number}
+
+
+def test_a_filter_for_no_value_takes_nothing_but_true_and_false(boss):
+    assert "give true or false" in boss.refused("list_product", filters={"supplier__isnull": "yes"})
+
+
 def test_get_gives_the_inlines_that_fields_asks_for(boss):
     order = make_order(make_user("bob"))
     answer = boss.call("get_order", id=order.number, fields=["status", "lines"])
