@@ -18,7 +18,7 @@ from mcp_server.derive.admin.filters import query_of
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.rows import listed
-from mcp_server.derive.admin.sidebar import check_applied, own_filters
+from mcp_server.derive.admin.sidebar import check_applied, check_known, own_filters
 from mcp_server.derive.admin.values import name_of
 from mcp_server.derive.secrecy import fields_on, is_secret
 
@@ -101,6 +101,9 @@ def list_rows(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return _answer(bound, found, arguments, columns)
     except (DataError, OverflowError) as error:
         raise RefusalError("filters: a value is out of the range of its field.") from error
+    except (ValueError, TypeError, LookupError):
+        check_known(bound, given)
+        raise
 
 
 def page_of(arguments: Mapping[str, Any]) -> tuple[int, int]:

@@ -29,16 +29,19 @@ def _filter_class(item: Any) -> Any:
 
 def spec_of(bound: Bound, item: Any) -> Any:
     """Return a filter as the ChangeList would build it while nothing is filtered."""
+    # Some look into the address for themselves.
+    request = bound.new_request()
     if callable(item):
-        return item(bound.request, {}, bound.model, bound.admin)
+        return item(request, {}, bound.model, bound.admin)
     path, kind = item
     field = get_fields_from_path(bound.model, path)[-1]
-    return kind(field, bound.request, {}, bound.model, bound.admin, field_path=path)
+    return kind(field, request, {}, bound.model, bound.admin, field_path=path)
 
 
 def parameters_of(spec: Any) -> list[str]:
     """Return the names in the query string that a filter listens to."""
-    return [str(name) for name in spec.expected_parameters() if name]
+    names = spec.expected_parameters()
+    return [str(name) for name in ([names] if isinstance(names, str) else names) if name]
 
 
 def may_use(bound: Bound, spec: Any) -> bool:
@@ -71,18 +74,29 @@ def sent(name: str, spec: Any, value: Any) -> list[str]:
     if not spec.has_output():
         raise RefusalError(f"filters: {name}: this filter has nothing to choose from now; leave it out.")
     if isinstance(spec, builtin.EmptyFieldListFilter):
-        return ["1" if value in (True, 1, "1", "true") else "0"]
+        return ["1" if str(value).lower() in ("true", "1") else "0"]
     keys = {label: key for key, label in choices_of(spec).items()} | {key: key for key in choices_of(spec)}
-    return [keys.get(str(item), str(item)) for item in (value if isinstance(value, list) else [value])]
+    found = [keys.get(str(item), str(item)) for item in (value if isinstance(value, list) else [value])]
+    # In an address several values of such a parameter stand behind one name, with commas between.
+    return [",".join(found)] if name.endswith("__in") else found
 
 
 def check_applied(bound: Bound, changelist: Any, given: Mapping[str, Any]) -> None:
     """Refuse a value that a filter does not know: it would ignore it and show everything."""
-    asked = {name: spec for spec in changelist.filter_specs for name in parameters_of(spec) if name in given}
-    for name, spec in asked.items():
-        known = choices_of(spec)
-        if str(given[name]) not in known and _is_own(type(spec)) and _ignored(bound, spec):
+    for name in given:
+        # Of several filters that listen to one name, the first takes its value from the others.
+        asked = [spec for spec in changelist.filter_specs if name in parameters_of(spec)]
+        known = [key for spec in asked for key in choices_of(spec)]
+        if asked and str(given[name]) not in known and all(_is_own(type(s)) and _ignored(bound, s) for s in asked):
             raise RefusalError(f"filters: {name}: use one of: {', '.join(known) or 'what the filter knows'}.")
+
+
+def check_known(bound: Bound, given: Mapping[str, Any]) -> None:
+    """Refuse a value that is none of its filter's choices; to be asked where the list failed over the filters."""
+    for name, spec in own_parameters(bound).items():
+        known = choices_of(spec)
+        if known and name in given and str(given[name]) not in (*known, *known.values()):
+            raise RefusalError(f"filters: {name}: use one of: {', '.join(known)}.")
 
 
 def _ignored(bound: Bound, spec: Any) -> bool:

@@ -62,6 +62,67 @@ def test_filters_of_a_projects_own_take_what_their_inputs_send():
     assert "name__from: use one of: what the filter" in boss.refused("list_tag", filters={"name__from": "7"})
 
 
+class KeyFilter(admin.FieldListFilter):
+    """Looks into the address itself, takes several values behind one comma, and names its parameter without a list."""
+
+    def expected_parameters(self) -> Any:
+        return f"{self.field_path}__in"
+
+    def choices(self, changelist: Any) -> Any:
+        return []
+
+    def has_output(self) -> bool:
+        return True
+
+    def __init__(self, field: Any, request: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(field, request, *args, **kwargs)
+        self.chosen = request.GET.get(f"{self.field_path}__in", "")
+
+    def queryset(self, request: Any, queryset: Any) -> Any:
+        return queryset.filter(**{f"{self.field_path}__in": self.chosen.split(",")}) if self.chosen else queryset
+
+
+class NumberedFilter(admin.SimpleListFilter):
+    title, parameter_name = "place", "place"
+
+    def lookups(self, request: Any, model_admin: Any) -> Any:
+        return [("1", "first"), ("2", "second")]
+
+    def queryset(self, request: Any, queryset: Any) -> Any:
+        return queryset.filter(pk=int(self.value())) if self.value() else queryset
+
+
+class RadioFilter(admin.ChoicesFieldListFilter):
+    pass
+
+
+class MenuFilter(admin.ChoicesFieldListFilter):
+    pass
+
+
+class SeveralFiltersAdmin(admin.ModelAdmin):
+    list_filter = [("serial", KeyFilter), ("kind", RadioFilter), ("kind", MenuFilter)]
+
+
+def test_filters_that_share_a_name_or_read_the_address_themselves_are_not_taken_for_idle():
+    boss = boss_of((Machine, SeveralFiltersAdmin))
+    for code, kind in (("S-1", "s"), ("D-1", "d"), ("D-2", "d")):
+        Machine.objects.create(code=code, serial=f"A-{code}", kind=kind)
+    assert boss.call("list_machine", filters={"kind__exact": "d"}, count_only=True)["total"] == 2
+    assert boss.call("list_machine", filters={"serial__in": "A-S-1,A-D-2"}, count_only=True)["total"] == 2
+    assert boss.call("list_machine", filters={"serial__in": ["A-S-1", "A-D-2"]}, count_only=True)["total"] == 2
+    assert "s" not in boss.call("describe_machine")["filters"]
+
+
+class NumberedAdmin(admin.ModelAdmin):
+    list_filter = [NumberedFilter]
+
+
+def test_a_value_over_which_a_filter_fails_is_refused_with_its_choices():
+    text = boss_of((Tag, NumberedAdmin)).refused("list_tag", filters={"place": "third"})
+    assert text == "filters: place: use one of: 1, 2."
+
+
 class EagerFormSet(BaseInlineFormSet):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
