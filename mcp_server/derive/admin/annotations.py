@@ -1,13 +1,14 @@
-"""What the annotations of a queryset are made of: whoever may sort by one learns of all that is behind it."""
+"""What a queryset's annotations and conditions read: whoever may sort or filter by it learns of all behind it."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
 from django.db.models.expressions import Col, RawSQL
+from django.db.models.fields.json import KeyTransform
 from django.db.models.sql import Query
 
-from mcp_server.derive.secrecy import is_secret
+from mcp_server.derive.secrecy import is_secret, is_secret_key
 
 
 class UntoldError(Exception):
@@ -36,6 +37,18 @@ def _tables(query: Any, expression: Any) -> Iterator[str]:
     else:
         for part in filter(None, getattr(expression, "get_source_expressions", list)()):
             yield from _tables(query, part)
+
+
+def secrets_read(expression: Any) -> set[tuple[Any, str]]:
+    """Return the secrets, as model and field, that a condition or a whole query looks at."""
+    if isinstance(expression, Col):
+        found = expression.target.model, str(expression.target.name)
+        return {found} if is_secret(found[1], found[0]) else set()
+    if isinstance(expression, KeyTransform) and is_secret_key(expression.key_name, "given"):
+        return {(KeyTransform, expression.key_name)}
+    is_query = isinstance(expression, Query)
+    parts = [expression.where] if is_query else getattr(expression, "get_source_expressions", list)()
+    return {secret for part in filter(None, parts) for secret in secrets_read(part)}
 
 
 def _way_to(query: Any, alias: str | None) -> Iterator[str]:

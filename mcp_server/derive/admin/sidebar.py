@@ -7,6 +7,7 @@ from django.contrib.admin import filters as builtin
 from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import EmptyResultSet
 
+from mcp_server.derive.admin.annotations import secrets_read
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.secrecy import is_secret
@@ -87,6 +88,9 @@ def check_applied(bound: Bound, changelist: Any, given: Mapping[str, Any]) -> No
         # Of several filters that listen to one name, the first takes its value from the others.
         asked = [spec for spec in changelist.filter_specs if name in parameters_of(spec)]
         known = [key for spec in asked for key in choices_of(spec)]
+        if any(_is_own(type(spec)) and not choices_of(spec) and _reads_secrets(bound, spec) for spec in asked):
+            # Whoever may type what is compared with a secret finds it character by character.
+            raise RefusalError(f"filters: {name}: that looks at a secret.")
         if asked and str(given[name]) not in known and all(_is_own(type(s)) and _ignored(bound, s) for s in asked):
             raise RefusalError(f"filters: {name}: use one of: {', '.join(known) or 'what the filter knows'}.")
 
@@ -106,10 +110,20 @@ def _ignored(bound: Bound, spec: Any) -> bool:
     return _sql(bound, spec) == _sql(bound, idle)
 
 
+def _reads_secrets(bound: Bound, spec: Any) -> bool:
+    """Tell whether a filter compares a secret that the list does not look at by itself."""
+    own = bound.admin.get_queryset(bound.request)
+    return bool(secrets_read(_narrowed(bound, spec).query) - secrets_read(own.query))
+
+
 def _sql(bound: Bound, spec: Any) -> str:
-    rows = bound.admin.get_queryset(bound.request)
-    narrowed = spec.queryset(bound.request, rows)
     try:
-        return str((rows if narrowed is None else narrowed).query)
+        return str(_narrowed(bound, spec).query)
     except EmptyResultSet:
         return ""
+
+
+def _narrowed(bound: Bound, spec: Any) -> Any:
+    rows = bound.admin.get_queryset(bound.request)
+    narrowed = spec.queryset(bound.request, rows)
+    return rows if narrowed is None else narrowed
