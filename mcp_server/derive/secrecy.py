@@ -14,8 +14,8 @@ from django.forms import PasswordInput
 from tokens.audit import SECRET_NAME
 
 HIDDEN = "[secret]"
-# EncryptedCharField, PasswordField, HashedField: whoever chose one of these did not mean it to be read.
-SECRET_KIND = re.compile(r"encrypt|password|secret|hashed", re.IGNORECASE)
+# EncryptedCharField, FernetTextField, TextPGPSymmetricKeyField: whoever chose one of these did not mean it to be read.
+SECRET_KIND = re.compile(r"encrypt|cipher|fernet|pgp|password|secret|hashed", re.IGNORECASE)
 # Whether there is a password and since when a token has been valid is no secret, whatever the field is called.
 HARMLESS = (BooleanField, DateField, TimeField, DurationField)
 # In JSON these name anything: {"key": "colour", "value": "oak"}.

@@ -7,6 +7,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db.models import CharField
 
 from mcp_server.derive.secrecy import is_secret
 from mcp_server.derive.tool_search import collapse_derived_tools
@@ -38,6 +39,17 @@ def test_odd_names_of_secrets_are_known(name):
 @pytest.mark.parametrize("name", ORDINARY_NAMES.split())
 def test_ordinary_names_are_no_secrets(name):
     assert not is_secret(name)
+
+
+@pytest.mark.parametrize("kind", ["EncryptedCharField", "FernetTextField", "CharPGPPublicKeyField", "CipherField"])
+def test_kinds_of_fields_that_encrypt_are_known_by_their_names(kind):
+    class Patient:
+        """Stands for a model with one field of this kind."""
+
+        class _meta:
+            get_field = staticmethod({"illness": type(kind, (CharField,), {})()}.__getitem__)
+
+    assert is_secret("illness", Patient)
 
 
 class ClientAdmin(admin.ModelAdmin):
