@@ -1,5 +1,6 @@
 """The choices of a field: those there are, and the one that a caller means."""
 
+from enum import Enum
 from typing import Any
 
 from django import forms
@@ -20,6 +21,11 @@ def ungrouped(choices: Any) -> list[tuple[Any, str]]:
 def selectable(choices: Any) -> list[tuple[Any, str]]:
     """Return key and label of each choice but the empty one."""
     return [(key, label) for key, label in ungrouped(choices) if key not in (None, "")]
+
+
+def stored(choices: Any) -> list[tuple[Any, str]]:
+    """Return choices of a model's field by what their column holds, where they are members of an Enum."""
+    return [(key.value if isinstance(key, Enum) else key, str(label)) for key, label in choices or ()]
 
 
 def several(field: Any) -> Any:

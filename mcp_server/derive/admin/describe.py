@@ -14,6 +14,7 @@ from mcp_server.derive.admin.reading import foreign_keys, shown_relations
 from mcp_server.derive.admin.refusal import words_of
 from mcp_server.derive.admin.schema import change_schema, values_schema
 from mcp_server.derive.admin.sidebar import kind_of, own_parameters
+from mcp_server.derive.choices import stored
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def _listed(bound: Bound) -> dict[str, Any]:
 
 def _kind(field: Any) -> Any:
     if getattr(field, "flatchoices", None):
-        return [str(key) for key, _ in field.flatchoices]
+        return [str(key) for key, _ in stored(field.flatchoices)]
     if field.is_relation:
         return f"id or label of {field.related_model._meta.verbose_name}"
     kind = str(field.get_internal_type().removesuffix("Field").lower())

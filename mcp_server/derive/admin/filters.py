@@ -16,7 +16,7 @@ from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.lookup import resolve
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.sidebar import own_parameters, sent
-from mcp_server.derive.choices import chosen
+from mcp_server.derive.choices import chosen, stored
 from mcp_server.derive.secrecy import is_secret
 
 # What a comparison with a day means for a moment: until a day is until its end.
@@ -155,7 +155,7 @@ def _checked(path: str, field: Any, lookup: str, value: Any) -> str:
         raise RefusalError(f"filters: {path} takes only {path}__isnull: the admin's list cannot compare durations.")
     try:
         if has_choices:
-            return str(chosen(field.flatchoices, value))
+            return str(chosen(stored(field.flatchoices), value))
         if isinstance(field, models.DateTimeField):
             return _moment(value).isoformat()
         # As text, which it is in the query string, and of which the field says what it takes.

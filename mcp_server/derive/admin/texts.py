@@ -15,7 +15,7 @@ from mcp_server.derive.admin.reading import shown_relations
 from mcp_server.derive.admin.refusal import words_of
 from mcp_server.derive.admin.schema import change_schema, values_schema
 from mcp_server.derive.admin.sidebar import choices_of, kind_of, may_use, own_filters, parameters_of, spec_of
-from mcp_server.derive.choices import selectable
+from mcp_server.derive.choices import selectable, stored
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def _filters(bound: Bound) -> dict[str, Any]:
     declared = {path_of(item) for item in bound.admin.get_list_filter(bound.request)}
     for name, field in field_filters(bound).items():
         if name in declared or name == bound.admin.date_hierarchy:
-            choices = selectable(getattr(field, "flatchoices", None) or ())
+            choices = selectable(stored(getattr(field, "flatchoices", None)))
             found[name] = {"enum": [key for key, _ in choices]} if 0 < len(choices) <= 12 else _type_of(field)
     return found
 

@@ -5,6 +5,7 @@ import html
 import re
 from collections.abc import Iterable, Sized
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 from django.contrib.admin.utils import lookup_field
@@ -57,6 +58,9 @@ def plain(value: Any, field: Any = None) -> Any:
 
 
 def _compound(value: Any, field: Any) -> Any:
+    if isinstance(value, Enum):
+        # What its column holds, and what a form takes.
+        return plain(value.value, field)
     if isinstance(value, models.Model):
         return reference(value)
     if isinstance(value, models.fields.files.FieldFile):

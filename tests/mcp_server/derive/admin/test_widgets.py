@@ -1,6 +1,7 @@
 """Inputs and fields that extensions wrote for a page alone: what the page shows and sends is read and saved."""
 
 import json
+from enum import Enum
 from typing import Any, ClassVar
 
 import pytest
@@ -197,3 +198,27 @@ def test_fields_that_a_form_adds_to_its_row_are_read_and_written_where_the_page_
     boss.call("update_shelf", id=shelf.pk, values={"depth": 3})
     found = boss.call("get_shelf", id=shelf.pk)
     assert (found["label"], found["width"], found["depth"]) == ("Left", 8, 3)
+
+
+class Kind(Enum):
+    SAW = "s"
+    DRILL = "d"
+
+
+class KindAdmin(admin.ModelAdmin):
+    list_filter = ("kind",)
+    readonly_fields = ("best",)
+
+    def best(self, machine: Machine) -> Kind:
+        return Kind(machine.kind)
+
+
+def test_a_member_of_an_enum_is_read_filtered_and_described_by_its_value(monkeypatch):
+    monkeypatch.setattr(Machine._meta.get_field("kind"), "choices", [(kind, kind.name) for kind in Kind])
+    boss = boss_of((Machine, KindAdmin))
+    for code, kind in (("S-1", "s"), ("D-1", "d")):
+        Machine.objects.create(code=code, serial=code, kind=kind)
+    assert boss.call("get_machine", id="S-1")["best"] == "s"
+    assert boss.call("describe_machine")["filters"]["kind"] == ["s", "d"]
+    assert [row["id"] for row in boss.call("list_machine", filters={"kind": "d"})["rows"]] == ["D-1"]
+    assert [row["id"] for row in boss.call("list_machine", filters={"kind": "SAW"})["rows"]] == ["S-1"]
