@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.admin.utils import flatten_fieldsets
+from django.db.models import QuerySet
 
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.exposure import is_chosen, is_writable
@@ -101,7 +102,8 @@ def viewable_inlines(bound: Bound, row: Any) -> list[Inline]:
 
 def _rows(bound: Bound, inline: Inline, row: Any) -> list[Any]:
     formset = inline.formset(instance=row, prefix=inline.prefix, queryset=inline.admin.get_queryset(bound.request))
-    rows = list(formset.get_queryset()[: MAX_INLINE_ROWS + 1])
+    page = formset.get_queryset()
+    rows = list(page[: MAX_INLINE_ROWS + 1])
     fields = inline.fields(bound.request, row)
     fetch_relations(inline.admin.model, rows, fields)
     for found in rows:
@@ -111,7 +113,13 @@ def _rows(bound: Bound, inline: Inline, row: Any) -> list[Any]:
         return identity(found) | {name: read(field, found, inline.admin) for name, field in fields.items()}
 
     shown: list[Any] = list(alike(rows[:MAX_INLINE_ROWS], one))
-    return shown if len(rows) <= MAX_INLINE_ROWS else [*shown, {"more": True}]
+    # An inline may have pages of its own, of which this is the first.
+    more = len(rows) > MAX_INLINE_ROWS or (_is_slice(page) and formset.queryset.count() > len(rows))
+    return [*shown, {"more": True}] if more else shown
+
+
+def _is_slice(rows: Any) -> bool:
+    return bool(isinstance(rows, QuerySet) and rows.query.is_sliced)
 
 
 def _know_parent(formset: Any, found: Any, row: Any) -> None:

@@ -8,10 +8,12 @@ import pytest
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.helpers import AdminForm
+from django.core.paginator import Paginator
+from django.forms import BaseInlineFormSet
 from django.utils.safestring import mark_safe
 
 from tests.mcp_server.derive.admin.conftest import boss_of
-from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Shelf, Tag
+from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Part, Shelf, Tag
 
 pytestmark = pytest.mark.django_db
 
@@ -222,3 +224,30 @@ def test_a_member_of_an_enum_is_read_filtered_and_described_by_its_value(monkeyp
     assert boss.call("describe_machine")["filters"]["kind"] == ["s", "d"]
     assert [row["id"] for row in boss.call("list_machine", filters={"kind": "d"})["rows"]] == ["D-1"]
     assert [row["id"] for row in boss.call("list_machine", filters={"kind": "SAW"})["rows"]] == ["S-1"]
+
+
+class PagedFormSet(BaseInlineFormSet):
+    """Shows the rows of its first page, and says on the page that there are more."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._queryset = Paginator(self.queryset, 2).page(1).object_list
+
+
+class PagedInline(admin.TabularInline):
+    model, formset, ordering, extra = Part, PagedFormSet, ["pk"], 0
+
+
+class PagedAdmin(admin.ModelAdmin):
+    inlines = [PagedInline]
+
+
+def test_an_inline_that_shows_the_first_of_its_pages_says_that_there_are_more_rows():
+    boss, machine = boss_of((Machine, PagedAdmin)), Machine.objects.create(code="S-1", serial="A 1")
+    names = ["Blade", "Belt"]
+    parts = [Part.objects.create(machine=machine, name=name) for name in names]
+    assert [row["name"] for row in boss.call("get_machine", id="S-1")["parts"]] == names
+    Part.objects.create(machine=machine, name="Bolt")
+    assert boss.call("get_machine", id="S-1")["parts"][2:] == [{"more": True}]
+    boss.call("update_machine", id="S-1", values={"kind": "d", "parts": [{"id": parts[0].pk, "name": "Saw"}]})
+    assert list(Part.objects.order_by("pk").values_list("name", flat=True)) == ["Saw", "Belt", "Bolt"]
