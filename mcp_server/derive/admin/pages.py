@@ -7,9 +7,17 @@ from typing import Any
 from mcp_server.derive.admin.values import text_of
 
 MAX_TEXT = 1500
-SILENT = {"script", "style", "head", "nav", "header", "footer", "svg", "template"}
+SILENT = {"script", "style", "head", "nav", "header", "footer", "aside", "svg", "template"}
 # The frame every admin page has around what it says.
-CHROME_CLASSES = {"breadcrumbs", "object-tools", "messagelist", "theme-toggle", "cancel-link", "skip-to-content-link"}
+CHROME_CLASSES = {
+    "breadcrumb",
+    "breadcrumbs",
+    "object-tools",
+    "messagelist",
+    "theme-toggle",
+    "cancel-link",
+    "skip-to-content-link",
+}
 CHROME_IDS = {"header", "nav-sidebar", "footer", "user-tools", "site-name", "nav-breadcrumbs", "nav-global"}
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 BREAKS = {"p", "li", "br", "h1", "h2", "h3", "tr", "div", "ul", "td"}

@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.contrib.admin.helpers import AdminForm
 from django.core.paginator import Paginator
 from django.forms import BaseInlineFormSet
+from django.http import HttpResponse
 from django.utils.safestring import mark_safe
 
 from tests.mcp_server.derive.admin.conftest import boss_of
@@ -251,3 +252,16 @@ def test_an_inline_that_shows_the_first_of_its_pages_says_that_there_are_more_ro
     assert boss.call("get_machine", id="S-1")["parts"][2:] == [{"more": True}]
     boss.call("update_machine", id="S-1", values={"kind": "d", "parts": [{"id": parts[0].pk, "name": "Saw"}]})
     assert list(Part.objects.order_by("pk").values_list("name", flat=True)) == ["Saw", "Belt", "Bolt"]
+
+
+class ThemedAdmin(admin.ModelAdmin):
+    actions = ("mute",)
+
+    def mute(self, request: Any, queryset: Any) -> HttpResponse:
+        frame = '<aside>Works, signed in as boss</aside><main><ol class="breadcrumb"><li>Home</li></ol>{}</main>'
+        return HttpResponse(f"<body>{frame.format('<p>They cannot be heard any more.</p>')}</body>")
+
+
+def test_the_frame_that_a_theme_puts_around_a_page_is_not_what_the_page_says():
+    boss, tag = boss_of((Tag, ThemedAdmin)), Tag.objects.create(name="loud")
+    assert boss.call("action_tag", action="mute", ids=[tag.pk])["says"] == "They cannot be heard any more."
