@@ -68,11 +68,11 @@ def _selection(bound: Bound, field: Any, value: Any, current: Any) -> list[Any]:
 
 
 def _each(bound: Bound, field: Any, value: Any, current: Any) -> list[Any]:
-    """Return the values of a field with several inputs; a number alone is for the first, and the others stay."""
+    """Return the values of a field with several inputs; a number or file alone is for the first, the others stay."""
     shown = list(current) if isinstance(current, list | tuple) else _split(field, current)
     if not isinstance(value, list):
-        is_amount = isinstance(field.fields[0], NUMBERS) and len(shown) == len(field.fields)
-        value = [value, *shown[1:]] if is_amount else _split(field, value)
+        is_first = isinstance(field.fields[0], (*NUMBERS, forms.FileField)) and len(shown) == len(field.fields)
+        value = [value, *shown[1:]] if is_first else _split(field, value)
     if len(value) != len(field.fields) or all(item is None for item in value):
         raise ValidationError(f"Give a list of {len(field.fields)} values, one for each input; see describe.")
     known = [*shown, *[None] * len(value)]

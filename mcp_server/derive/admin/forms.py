@@ -24,7 +24,7 @@ from mcp_server.derive.admin.kept import (
 )
 from mcp_server.derive.admin.locking import lock
 from mcp_server.derive.admin.partial_forms import PartialForm, PartialFormSet, partial, post_initial, rows_of_page
-from mcp_server.derive.admin.posting import posted
+from mcp_server.derive.admin.posting import clears, posted, uploads
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
 from mcp_server.derive.admin.schema import database_default, not_on_page
@@ -135,10 +135,11 @@ class Partial:
             return
         if hasattr(field, "max_length") and hasattr(converted, "chunks"):
             form.files[html_name] = converted
-        elif converted is None and hasattr(field.widget, "clear_checkbox_name"):
+        elif converted is None and (box := clears(field.widget, html_name)):
             # Where there is no file the page has no box to tick.
-            fill(form.data, {field.widget.clear_checkbox_name(html_name): "on"} if initial else {})
+            fill(form.data, {box: "on"} if initial else {})
         else:
+            form.files.update(uploads(field.widget, html_name, converted))
             self._post(form, name, field, converted)
 
     def _post(self, form: Any, name: str, field: Any, value: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.files.uploadedfile import UploadedFile
 from django.forms.widgets import ChoiceWidget
 from django.utils import timezone
 
@@ -35,6 +36,22 @@ def posted(widget: Any, name: str, value: Any) -> dict[str, list[str]]:
     if shown is None:
         return {name: [""]} if not getattr(widget, "allow_multiple_selected", False) else {}
     return {name: [str(item) for item in shown]} if isinstance(shown, list | tuple) else {name: [str(shown)]}
+
+
+def uploads(widget: Any, name: str, value: Any) -> dict[str, Any]:
+    """Return the files among the values of a widget with several inputs, by the names of their inputs."""
+    # Not narrowed to MultiWidget: Django's stubs do not know its widgets_names.
+    if not hasattr(widget, "widgets_names") or not isinstance(value, list):
+        return {}
+    parts = zip(widget.widgets_names, value, strict=False)
+    return {f"{name}{suffix}": item for suffix, item in parts if isinstance(item, UploadedFile)}
+
+
+def clears(widget: Any, name: str) -> str | None:
+    """Return the name of the box that removes a file, of the widget or of the first of its inputs."""
+    if getattr(widget, "widgets_names", None):
+        return clears(widget.widgets[0], f"{name}{widget.widgets_names[0]}")
+    return str(widget.clear_checkbox_name(name)) if hasattr(widget, "clear_checkbox_name") else None
 
 
 def _is_one_of_several(widget: ChoiceWidget, value: Any) -> bool:

@@ -176,7 +176,7 @@ def _parts(bound: Bound, field: Any, *, full: bool) -> dict[str, Any] | None:
     if not isinstance(field, forms.MultiValueField):
         return None
     parts = [_typed(bound, part, full=full) for part in field.fields]
-    alone = "; or the first alone" if _number(field.fields[0]) else ""
+    alone = "; or the first alone" if _number(field.fields[0]) or isinstance(field.fields[0], forms.FileField) else ""
     return {"description": f"A list of {len(parts)}{alone}"} | ({"prefixItems": parts} if full else {})
 
 

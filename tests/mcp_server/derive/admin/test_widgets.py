@@ -1,5 +1,6 @@
 """Inputs and fields that extensions wrote for a page alone: what the page shows and sends is read and saved."""
 
+import base64
 import json
 from enum import Enum
 from typing import Any, ClassVar
@@ -14,6 +15,8 @@ from django.http import HttpResponse
 from django.utils.safestring import mark_safe
 
 from tests.mcp_server.derive.admin.conftest import boss_of
+from tests.mcp_server.derive.admin.vault.models import Case
+from tests.mcp_server.derive.admin.vault.people import make_case
 from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Part, Shelf, Tag
 
 pytestmark = pytest.mark.django_db
@@ -265,3 +268,49 @@ class ThemedAdmin(admin.ModelAdmin):
 def test_the_frame_that_a_theme_puts_around_a_page_is_not_what_the_page_says():
     boss, tag = boss_of((Tag, ThemedAdmin)), Tag.objects.create(name="loud")
     assert boss.call("action_tag", action="mute", ids=[tag.pk])["says"] == "They cannot be heard any more."
+
+
+class ScanInput(forms.MultiWidget):
+    def __init__(self) -> None:
+        super().__init__([forms.ClearableFileInput(), forms.TextInput()])
+
+    def decompress(self, value: Any) -> list[Any]:
+        return [value, "centre"]
+
+
+class ScanField(forms.MultiValueField):
+    """A file and what to do with it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        parts = (forms.FileField(required=False), forms.CharField(required=False))
+        super().__init__(parts, widget=ScanInput(), require_all_fields=False, **kwargs)
+
+    def compress(self, parts: list[Any]) -> Any:
+        return parts[0] if parts else None
+
+
+class ScannedForm(forms.ModelForm):
+    scan = ScanField(required=False)
+
+    class Meta:
+        model = Case
+        fields: ClassVar = ["title", "scan"]
+
+
+class ScannedAdmin(admin.ModelAdmin):
+    form = ScannedForm
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_file_with_an_input_beside_it_is_stored_and_removed(alone, tmp_path, settings):
+    settings.MEDIA_ROOT = tmp_path
+    boss = boss_of((Case, ScannedAdmin))
+    case = make_case(boss.user)
+    file = {"name": "deed.txt", "content": base64.b64encode(b"Deed").decode()}
+    boss.call("update_case", id=case.pk, values={"scan": file if alone else [file, "left"]})
+    case.refresh_from_db()
+    assert (tmp_path / case.scan.name).read_bytes() == b"Deed"
+    boss.call("update_case", id=case.pk, values={"title": "Found deed"})
+    boss.call("update_case", id=case.pk, values={"scan": None})
+    case.refresh_from_db()
+    assert (case.title, case.scan.name) == ("Found deed", "")
