@@ -88,6 +88,16 @@ class Exposed:
         return is_writable(self.model_admin, name)
 
 
+def inlines_known(admin: Any) -> list[Any]:
+    """Return the inlines that a ModelAdmin declares, and those that its hooks name without being asked by anybody."""
+    try:
+        named = admin.get_inline_instances(None)
+    except Exception:
+        # Some hooks want to know of whom or of which row.
+        return list(admin.inlines)
+    return [*named, *(inline for inline in admin.inlines if not any(isinstance(one, inline) for one in named))]
+
+
 def is_chosen(admin: Any, name: str) -> bool:
     """Tell whether the mixin of a ModelAdmin or inline, if it has it, leaves a field to tools."""
     chosen = getattr(admin, "mcp_fields", None)

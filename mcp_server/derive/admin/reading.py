@@ -13,6 +13,7 @@ from django.utils import translation
 
 from mcp_server.derive.admin.arguments import term_of
 from mcp_server.derive.admin.bound import Bound, model_field
+from mcp_server.derive.admin.exposure import inlines_known
 from mcp_server.derive.admin.filters import field_filters
 from mcp_server.derive.admin.form_classes import keeping
 from mcp_server.derive.admin.inlines import formsets_of, inlines_of, read_inlines, viewable_inlines
@@ -95,7 +96,7 @@ def has_relations(bound: Bound) -> bool:
 
 def _sees_tie(bound: Bound, field: Any) -> bool:
     # An inline shows the rows below their parent, and so without the way back.
-    is_inline = any(inline.model is field.related_model for inline in bound.exposed.model_admin.inlines)
+    is_inline = any(inline.model is field.related_model for inline in inlines_known(bound.exposed.model_admin))
     if not field.auto_created:
         return field.name in bound.declared() or (is_inline and not field.many_to_many)
     other = Bound(bound.exposed.peers[field.related_model], bound.user, bound.origin)

@@ -22,7 +22,7 @@ from mcp_server.conf import setting
 from mcp_server.context import require_mcp_user
 from mcp_server.derive.admin.bound import Bound, for_lists
 from mcp_server.derive.admin.completion import may_look, row_ids
-from mcp_server.derive.admin.exposure import Exposed
+from mcp_server.derive.admin.exposure import Exposed, inlines_known
 from mcp_server.derive.admin.lookup import key_of
 from mcp_server.derive.admin.reading import get_row, viewed
 from mcp_server.derive.admin.refusal import RefusalError
@@ -221,7 +221,7 @@ def watched_rows(exposed: Exposed, uri: str) -> list[tuple[str, str | None]]:
     """
     pk = pk_of(uri)
     rows = list(rows_of(exposed.model, stored_key(exposed.model, pk)))
-    for inline in exposed.model_admin.inlines:
+    for inline in inlines_known(exposed.model_admin):
         rows += rows_of(inline.model)
     return list(dict.fromkeys(rows))
 

@@ -16,7 +16,7 @@ from mcp_server.derive.admin.arguments import checked
 from mcp_server.derive.admin.bound import Bound, for_lists, unique_names
 from mcp_server.derive.admin.callers import caller_key, is_for_reading, most_permitted_user, views
 from mcp_server.derive.admin.derived_tool import READ, DerivedTool
-from mcp_server.derive.admin.exposure import DEFAULT_EXCLUDE, Exposed, find_exposed
+from mcp_server.derive.admin.exposure import DEFAULT_EXCLUDE, Exposed, find_exposed, inlines_known
 from mcp_server.derive.admin.find_models import register_find_models
 from mcp_server.derive.admin.guards import load_urls
 from mcp_server.derive.admin.texts import bulk_arguments, description, parameters, without_database
@@ -92,7 +92,7 @@ class AdminTool(DerivedTool):
         own = self._exposed
         # A row of a special kind may be left to the ModelAdmin of its kind.
         kinds = [kind.model_admin for model, kind in own.peers.items() if issubclass(model, own.model)]
-        inlines = [inline for admin in (own.model_admin, *kinds) for inline in admin.inlines]
+        inlines = [inline for admin in (own.model_admin, *kinds) for inline in inlines_known(admin)]
         return secret_names([own.model_admin, *kinds, *inlines])
 
     @property

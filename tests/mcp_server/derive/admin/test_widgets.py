@@ -18,6 +18,7 @@ from tests.mcp_server.derive.admin.conftest import boss_of
 from tests.mcp_server.derive.admin.vault.models import Case
 from tests.mcp_server.derive.admin.vault.people import make_case
 from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Part, Shelf, Tag
+from tokens.models import ToolCall
 
 pytestmark = pytest.mark.django_db
 
@@ -314,3 +315,34 @@ def test_a_file_with_an_input_beside_it_is_stored_and_removed(alone, tmp_path, s
     boss.call("update_case", id=case.pk, values={"scan": None})
     case.refresh_from_db()
     assert (case.title, case.scan.name) == ("Found deed", "")
+
+
+class HiddenPartForm(forms.ModelForm):
+    class Meta:
+        model = Part
+        fields: ClassVar = ["name"]
+        widgets: ClassVar = {"name": forms.PasswordInput}
+
+
+class HiddenPartInline(admin.TabularInline):
+    model, form, extra = Part, HiddenPartForm, 0
+
+
+class LateInlinesAdmin(admin.ModelAdmin):
+    """Names its inlines when it is asked, as those do that put them between the fieldsets."""
+
+    def get_inlines(self, request: Any, obj: Any) -> Any:
+        return [HiddenPartInline]
+
+
+class PartAdmin(admin.ModelAdmin):
+    fields = list_display = ["name"]
+
+
+def test_inlines_that_a_hook_names_are_known_to_the_audit_and_to_relations():
+    boss = boss_of((Machine, LateInlinesAdmin), (Part, PartAdmin))
+    Machine.objects.create(code="S-1", serial="A 1")
+    boss.call("update_machine", id="S-1", values={"parts": [{"name": "Hunter2"}]})
+    assert Part.objects.get().name == "Hunter2"
+    assert "Hunter2" not in str(ToolCall.objects.get(tool="update_machine").arguments)
+    assert boss.call("related_machine", id="S-1")["counts"] == {"parts": 1}
