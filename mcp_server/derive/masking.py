@@ -20,6 +20,9 @@ R = TypeVar("R")
 # A token, a hash, a generated password; hiding "default_language" in all texts would only hide words.
 GENERATED = re.compile(r"(?=.*(?:\d|[a-z].*[A-Z]|[A-Z].*[a-z]))\S{16,}")
 
+# A password as Django encodes it is known wherever it stands, also in what was read without its row.
+ENCODED = re.compile(rb"\b(?:md5|pbkdf2_\w+|argon2|bcrypt(?:_sha256)?|scrypt)\$[\w$./+=,-]{20,}")
+
 # The rows with secrets that this call has loaded or made; None while nobody is told anything.
 _rows: ContextVar[list[Any] | None] = ContextVar("mcp_rows_with_secrets", default=None)
 
@@ -65,6 +68,11 @@ def _secrets(rows: Iterable[Any]) -> set[str]:
     values = (vars(row).get(name) for row, kind in kinds for name in secret_columns(kind))
     texts = {str(value) for value in values if isinstance(value, str | UUID)}
     return {text for text in texts if GENERATED.fullmatch(text)}
+
+
+def without_passwords(body: bytes) -> bytes:
+    """Return a file with "[secret]" in the place of encoded passwords, if it is text."""
+    return body if b"\0" in body else ENCODED.sub(HIDDEN.encode(), body)
 
 
 def masked(value: Any, secrets: Iterable[str]) -> Any:

@@ -8,6 +8,7 @@ from mcp_types import TextContent
 from mcp_server.derive.admin.pages import Page, read_page
 from mcp_server.derive.admin.values import text_of
 from mcp_server.derive.answers import body_of, embedded, file_name
+from mcp_server.derive.masking import without_passwords
 
 MAX_TEXT = 500
 
@@ -50,4 +51,4 @@ def file_result(response: Any, told: dict[str, Any]) -> ToolResult:
     """Return a file that an action answered with, beside what else there is to tell."""
     told["file"] = file_name(response)
     text = TextContent(type="text", text=f"{told['file']} is attached.")
-    return ToolResult(content=[text, embedded(response, body_of(response))], structured_content=told)
+    return ToolResult(content=[text, embedded(response, without_passwords(body_of(response)))], structured_content=told)

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db.models import CharField
+from django.http import HttpResponse
 
 from mcp_server.derive.secrecy import is_secret
 from mcp_server.derive.tool_search import collapse_derived_tools
@@ -97,6 +98,22 @@ def test_a_filter_that_takes_any_condition_takes_none_about_a_secret(boss, query
     boss = Caller(server_of(site_of((Case, QueriedAdmin))), boss.user)
     assert boss.call("list_case", filters={"query": "owner__username=boss"}, count_only=True)["total"] == 1
     assert boss.refused("list_case", filters={"query": query}) == "filters: query: that looks at a secret."
+
+
+class ExportingAdmin(admin.ModelAdmin):
+    actions = ("export",)
+
+    def export(self, request: Any, queryset: Any) -> HttpResponse:
+        lines = queryset.values_list("title", "owner__username", "owner__password")
+        return HttpResponse("\n".join(",".join(line) for line in lines), content_type="text/csv")
+
+
+def test_an_export_of_columns_holds_no_encoded_password(boss):
+    boss.user.set_password("hunter2-login")
+    boss.user.save()
+    boss, case = Caller(server_of(site_of((Case, ExportingAdmin))), boss.user), make_case(boss.user)
+    answer = boss.result("action_case", action="export", ids=[case.pk])
+    assert answer.content[1].resource.text == "Missing deed,boss,[secret]"
 
 
 def test_no_tool_reads_a_secret_whatever_it_is_called(boss):
