@@ -7,6 +7,7 @@ import math
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import takewhile
 from typing import Any
 
@@ -23,6 +24,8 @@ MAX_DEPTH = 8
 MAX_STRING = 500
 MAX_ERROR = 1000
 MARGIN = 200
+# "pwd=x" is the least that any of the patterns below finds.
+SHORTEST_SECRET = 5
 
 SECRET_NAME = re.compile(
     r"passw|passphrase|pwd|secret|token|key(?!word|board|note)|credential|authori[sz]ation|bearer|cookie|session"
@@ -63,6 +66,8 @@ def redact(arguments: Any) -> Any:
 def redact_text(text: object, limit: int = MAX_ERROR) -> str:
     """Return text a database takes, without secrets and at most so many characters long."""
     whole = str(text)
+    if len(whole) < SHORTEST_SECRET:
+        return _storable(whole)
     # A huge text is cut before it is searched; the margin, which may end in half a secret, is cut after.
     safe = _storable(whole[: limit + MARGIN])
     for pattern, replacement in SECRET_TEXT:
@@ -75,14 +80,20 @@ def redact_text(text: object, limit: int = MAX_ERROR) -> str:
 def build_tool_call(**fields: Any) -> ToolCall:
     """Return an unsaved audit row of raw values: arguments and error are redacted, all is cut to its column."""
     fields["arguments"] = redact(fields.get("arguments") or {})
-    for field in ToolCall._meta.concrete_fields:
-        if isinstance(field, models.CharField | models.TextField) and field.name in fields:
-            fields[field.name] = redact_text(fields[field.name] or "", field.max_length or MAX_ERROR)
+    for name in _text_limits().keys() & fields.keys():
+        fields[name] = redact_text(fields[name] or "", _text_limits()[name])
     # Only the keys: a row that waits in a batch must not hold a user who is deleted meanwhile.
     for name in {"user", "token"} & fields.keys():
         fields[f"{name}_id"] = getattr(fields.pop(name), "pk", None)
     fields["duration_ms"] = max(0, round(fields.get("duration_ms", 0)))
     return ToolCall(**fields)
+
+
+@cache
+def _text_limits() -> dict[str, int]:
+    """Return how long the text of each column may be."""
+    kinds = (models.CharField, models.TextField)
+    return {f.name: f.max_length or MAX_ERROR for f in ToolCall._meta.concrete_fields if isinstance(f, kinds)}
 
 
 def record_tool_call_row(**fields: Any) -> ToolCall:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib import import_module
 from io import BytesIO
 from typing import Any
@@ -11,9 +12,10 @@ from django.contrib.messages import ERROR, WARNING
 from django.contrib.messages.storage.base import BaseStorage
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import QueryDict
-from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import cached_property
+from django.utils.translation import get_language
 
 from mcp_server.derive.admin.values import plain
 from mcp_server.derive.requests import Origin
@@ -164,11 +166,18 @@ class AdminRequest(WSGIRequest):
 
 def admin_path(site: Any, model: Any, view: str, *args: Any) -> str:
     """Return the path of a model's page in this admin, or "/" where the site is in no URLconf."""
-    opts = model._meta
+    name = f"{site.name}:{model._meta.app_label}_{model._meta.model_name}_{view}"
     try:
-        return reverse(f"{site.name}:{opts.app_label}_{opts.model_name}_{view}", args=args, current_app=site.name)
+        if args:
+            return reverse(name, args=args, current_app=site.name)
+        return _list_path(site.name, name, settings.ROOT_URLCONF, get_script_prefix(), get_language())
     except NoReverseMatch:
         return "/"
+
+
+@lru_cache(maxsize=10_000)
+def _list_path(site: str, name: str, *all_that_paths_follow_from: str | None) -> str:
+    return reverse(name, current_app=site)
 
 
 def fill(data: Any, values: Mapping[str, Any]) -> None:
