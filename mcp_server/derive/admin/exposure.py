@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -91,7 +92,8 @@ class Exposed:
 def inlines_known(admin: Any) -> list[Any]:
     """Return the inlines that a ModelAdmin declares, and those that its hooks name without being asked by anybody."""
     try:
-        named = admin.get_inline_instances(None)
+        # On a copy: a hook may keep what it is asked about on its ModelAdmin.
+        named = copy(admin).get_inline_instances(None)
     except Exception:
         # Some hooks want to know of whom or of which row.
         return list(admin.inlines)

@@ -104,7 +104,7 @@ def added_fields(bound: Bound, row: Any) -> dict[str, Any]:
     """Return the fields that only the form made for this row has, where the page shows them."""
     if not draws_itself(bound.admin):
         return {}
-    form = bound.admin.get_form(bound.request, row, change=True)
+    form = keeping(bound.admin).get_form(bound.request, row, change=True)
     return bound.visible(form_fields(form, row).keys() - form.base_fields.keys())
 
 
