@@ -12,7 +12,7 @@ from django.http import QueryDict
 from django.urls import Resolver404, resolve
 
 from mcp_server.derive.admin.bound import Bound, model_field
-from mcp_server.derive.admin.changes import is_clock, stored
+from mcp_server.derive.admin.changes import is_clock, shortened, stored
 from mcp_server.derive.admin.deleting import check_deletable
 from mcp_server.derive.admin.listing import changelist
 from mcp_server.derive.admin.lookup import find_pks
@@ -258,7 +258,7 @@ class Run:
         for pk, row in left.items():
             pairs = dict(self._pairs(before[pk], stored(row)))
             if pairs:
-                found.append({"id": plain(row.pk), "changed": pairs})
+                found.append({"id": plain(row.pk), "changed": shortened(pairs)})
             if pk not in self.logged and (pairs or (always and not self.bound.request.only_errors())):
                 self.bound.admin.log_change(self.bound.request, row, self._message(pairs))
         return found

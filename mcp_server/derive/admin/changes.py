@@ -11,7 +11,7 @@ from django.forms.models import BaseModelForm
 
 from mcp_server.derive.admin.bound import model_field
 from mcp_server.derive.admin.exposure import overrides
-from mcp_server.derive.admin.rows import identity
+from mcp_server.derive.admin.rows import cut_pair, identity
 from mcp_server.derive.admin.values import held, label_of, plain, read
 from mcp_server.derive.secrecy import HIDDEN, is_blind, is_secret
 
@@ -101,6 +101,16 @@ def inline_change(formset: Any, row: Any) -> dict[str, Any]:
     form = next(form for form in formset.forms if form.instance is row or form.instance.pk == row.pk)
     changed = {name: [form.mcp_old.get(name), new_value(form, name, form.instance)] for name in form.changed_data}
     return identity(form.instance) | {"changed": changed}
+
+
+def shortened(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return changes as an answer has them: the log alone keeps long values."""
+    return {name: cut_pair(item) if isinstance(item, list) else _shortened_rows(item) for name, item in changes.items()}
+
+
+def _shortened_rows(happened: Mapping[str, Any]) -> dict[str, Any]:
+    changed = [row | {"changed": shortened(row["changed"])} for row in happened.get("changed", ())]
+    return {**happened, **({"changed": changed} if changed else {})}
 
 
 def lost(form: Any, names: Iterable[str]) -> list[str]:

@@ -21,7 +21,7 @@ from mcp_server.derive.admin.listing import page_of
 from mcp_server.derive.admin.lookup import MAX_LABELS, find_row, handed
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.admin.request import fill
-from mcp_server.derive.admin.rows import identity, in_order, is_new, listed, named, rights
+from mcp_server.derive.admin.rows import cut_json, cut_pair, identity, in_order, is_new, listed, named, rights
 from mcp_server.derive.admin.schema import added_fields, form_fields
 from mcp_server.derive.admin.values import label_of, name_of, plain, read, text_of
 
@@ -182,7 +182,13 @@ def _changes(shown: Mapping[str, set[str]], message: str) -> Iterator[tuple[str,
             continue
         prefix = f"{changed['object']}: " if changed.get("object") else ""
         fields = shown.get(str(changed.get("name") or ""), set())
-        yield from ((f"{prefix}{name}", pair) for name, pair in values.items() if name in fields)
+        shown_values = {name: pair for name, pair in values.items() if name in fields}
+        yield from ((f"{prefix}{name}", _cut(pair)) for name, pair in shown_values.items())
+
+
+def _cut(pair: Any) -> Any:
+    # A project may log what it likes under the same name.
+    return cut_pair(pair) if isinstance(pair, list) and len(pair) == 2 else cut_json(pair)
 
 
 def autocomplete(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:

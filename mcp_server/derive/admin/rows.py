@@ -1,6 +1,8 @@
 """Turns rows into answers, in a number of queries that does not grow with them."""
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from os.path import commonprefix
 from typing import Any
 
 from django.db.models import prefetch_related_objects
@@ -10,6 +12,9 @@ from mcp_server.derive.admin.values import label_of, plain, read
 
 MAX_DEPTH = 3
 MAX_TEXT = 200
+MAX_JSON = 2000
+# What is left of the same beginning of two long texts.
+LEAD = 20
 
 
 def identity(row: Any, unique: Iterable[str] = ()) -> dict[str, Any]:
@@ -108,5 +113,27 @@ def in_order(rows: Any) -> Any:
     return rows if rows.ordered else rows.order_by("pk")
 
 
-def cut(value: Any) -> Any:
-    return f"{value[:MAX_TEXT]}…" if isinstance(value, str) and len(value) > MAX_TEXT else value
+def cut(value: Any, start: int = 0) -> Any:
+    """Return a value, and of a long text so much from here on."""
+    if not isinstance(value, str) or len(value) <= MAX_TEXT:
+        return value
+    end = start + MAX_TEXT
+    return f"{'…' if start else ''}{value[start:end]}{'…' if end < len(value) else ''}"
+
+
+def cut_json(value: Any) -> Any:
+    """Return the same of a value of any kind; one with many parts becomes the beginning of its text."""
+    return cut(_text_if_long(value))
+
+
+def cut_pair(pair: Sequence[Any]) -> list[Any]:
+    """Return old and new of a value; long texts begin where they start to differ."""
+    texts = [_text_if_long(value) for value in pair]
+    are_texts = all(isinstance(text, str) for text in texts)
+    start = max(len(commonprefix(texts)) - LEAD, 0) if are_texts else 0  # noqa: RUF071  (texts, not paths)
+    return [cut(text, start) for text in texts]
+
+
+def _text_if_long(value: Any) -> Any:
+    text = json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict | list) else ""
+    return text if len(text) > MAX_JSON else value

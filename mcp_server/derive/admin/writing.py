@@ -20,6 +20,7 @@ from mcp_server.derive.admin.changes import (
     new_value,
     same,
     saves_plainly,
+    shortened,
     stored,
     with_values,
 )
@@ -31,7 +32,7 @@ from mcp_server.derive.admin.locking import locked
 from mcp_server.derive.admin.lookup import find_row, handed
 from mcp_server.derive.admin.refusal import FormRefusedError, RefusalError, form_refusal, refused
 from mcp_server.derive.admin.request import fill
-from mcp_server.derive.admin.rows import named
+from mcp_server.derive.admin.rows import cut_json, named
 from mcp_server.derive.admin.stand_ins import only, response, without_files
 from mcp_server.derive.admin.transactions import transact
 from mcp_server.derive.admin.values import label_of, name_of, plain, text_of
@@ -78,7 +79,7 @@ def update_row(bound: Bound, row: Any, values: Mapping[str, Any], *, dry_run: bo
     write = Write(bound, row, values, dry_run=dry_run)
     # Not asked for its label before: what that remembers of the old values would be its name in the log.
     saved = write.save()
-    changed = write.changes(saved)
+    changed = shortened(write.changes(saved))
     answer = {"updated": named(bound, saved), "changed": changed}
     return answer if changed else answer | {"note": "Nothing changed: these were the values already."}, write
 
@@ -251,7 +252,7 @@ class Write:
     def values_of(self, row: Any) -> dict[str, Any]:
         """Return what a created row would hold, field by field."""
         fields = self.bound.visible(self.form.fields if self.form is not None else ())
-        values = {name: new_value(self.form, name, row) for name in fields}
+        values = {name: cut_json(new_value(self.form, name, row)) for name in fields}
         return {name: value for name, value in values.items() if value not in (None, "", [])} | self._inline_changes()
 
     def said(self) -> dict[str, Any]:

@@ -147,6 +147,24 @@ def test_a_write_that_changes_nothing_is_not_logged(boss):
     assert not LogEntry.objects.exists()
 
 
+def test_long_values_are_cut_where_old_and_new_are_told(boss):
+    product = make_product(description=("Oak. " * 700).strip(), attributes={"parts": ["Leg"] * 40_000})
+    longer = f"{product.description} Ash."
+    values = {"description": longer, "attributes": {"parts": ["Leg"] * 40_000 + ["Top"]}}
+    told = boss.call("update_product", id=product.pk, values=values)["changed"]
+    assert told["description"] == ["… Oak. Oak. Oak. Oak.", "… Oak. Oak. Oak. Oak. Ash."]
+    assert [value[-7:] for value in told["attributes"]] == ['"Leg"]}', '"Top"]}']
+    [entry] = boss.call("history_product", id=product.pk)["entries"]
+    assert entry["changes"] == told
+    # What was written and what the log keeps is whole.
+    product.refresh_from_db()
+    assert (product.description, product.attributes) == (longer, values["attributes"])
+    assert longer in LogEntry.objects.get().change_message
+    dry = {"sku": "SKU0044", "name": "Shelf", "category": product.category_id, "price": "9.00"} | values
+    tried = boss.call("create_product", values=dry, dry_run=True)["values"]
+    assert (tried["description"][-6:], len(tried["attributes"])) == ("Oak. …", 201)
+
+
 def test_numbers_change_relatively_rounded_and_validated(boss):
     product = make_product(price="10.05", reorder_level=5)
     values = {"price": {"multiply": "1.10"}, "reorder_level": {"add": -3}}
