@@ -17,6 +17,7 @@ from django.utils.dateparse import parse_date, parse_datetime, parse_time
 
 from mcp_server.derive.admin.amounts import NUMBERS, read_number
 from mcp_server.derive.admin.bound import Bound
+from mcp_server.derive.admin.kept import is_text_of_bytes
 from mcp_server.derive.admin.references import find_referred
 from mcp_server.derive.choices import chosen, several
 from mcp_server.derive.secrecy import HIDDEN, with_secrets
@@ -136,6 +137,16 @@ def _upload(value: Any) -> Any:
         return SimpleUploadedFile(name, content, str(value.get("content_type", "application/octet-stream")))
     except SuspiciousFileOperation:
         raise ValidationError(f"{name[:40]!r} is no name for a file; give one such as report.pdf.") from None
+
+
+def check_base64(column: Any, field: Any, value: Any) -> None:
+    """Raise ValidationError for a text that a column of bytes would stumble over."""
+    if value is None or not is_text_of_bytes(column, field):
+        return
+    try:
+        base64.b64decode(value, validate=True)
+    except ValueError:
+        raise ValidationError("Give base64.") from None
 
 
 def _json(field: Any, value: Any, current: Any) -> str:

@@ -13,12 +13,13 @@ from django.forms.formsets import DELETION_FIELD_NAME
 from mcp_server.derive.admin.ahead import may_look, narrowed
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.changes import stored
-from mcp_server.derive.admin.convert import python_value
+from mcp_server.derive.admin.convert import check_base64, python_value
 from mcp_server.derive.admin.inlines import Inline
 from mcp_server.derive.admin.kept import (
     asks_of_blank,
     cleans_plainly,
     fetch_kept,
+    keep_bytes,
     keep_posted,
     keep_relation,
 )
@@ -101,6 +102,7 @@ class Partial:
                     keep_posted(form, name, field)
                 if not form.mcp_new and not narrowed(form, name):
                     keep_relation(form, name, field)
+                    keep_bytes(form, name, field)
 
     def _begin(self, form: Any, name: str) -> None:
         """Let a new row's field begin with what the add page was told, else with the database's default."""
@@ -130,6 +132,7 @@ class Partial:
             field.show_hidden_initial = False
         try:
             converted = python_value(self.bound, field, value, initial)
+            check_base64(known, field, converted)
         except ValidationError as error:
             form.mcp_errors[name] = error
             return

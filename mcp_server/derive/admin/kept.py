@@ -6,6 +6,7 @@ Only where nothing of the project's own could see a difference; otherwise everyt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django import forms
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.db.models import prefetch_related_objects
@@ -95,6 +96,17 @@ def _is_no_text_yet(field: Any, value: Any) -> bool:
     """Tell whether a field of text would be given rows, say: it would take their Python code for the text."""
     makes_text = isinstance(field, CharField) and type(field).to_python is CharField.to_python
     return makes_text and not isinstance(value, str | None)
+
+
+def keep_bytes(form: Any, name: str, field: Any) -> None:
+    """Make a column of bytes keep what the row has: its field would make the text of a Python literal of it."""
+    if is_text_of_bytes(model_field(type(form.instance), name), field):
+        field.__dict__["clean"] = lambda value: value
+
+
+def is_text_of_bytes(column: Any, field: Any) -> bool:
+    # A form field of the project's own may read bytes from anything else.
+    return isinstance(column, models.BinaryField) and type(field) is forms.CharField
 
 
 def related(row: Any, name: str) -> Any:

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import flatten_fieldsets
 from django.core.validators import FileExtensionValidator, MaxValueValidator, MinValueValidator
-from django.db.models import NOT_PROVIDED, FileField
+from django.db.models import NOT_PROVIDED, BinaryField, FileField
 from django.forms.models import BaseModelForm, ModelChoiceField, ModelMultipleChoiceField
 
 from mcp_server.derive.admin.bound import Bound, model_field
@@ -210,6 +210,8 @@ def _bound_by_columns(properties: Mapping[str, dict[str, Any]], model: Any) -> N
             schema.pop("required", None)
         if "integer" in str(schema.get("type")) and column is not None:
             schema |= _bounds(column)
+        elif isinstance(column, BinaryField) and schema.get("type") == "string":
+            schema["contentEncoding"] = "base64"
         elif isinstance(column, FileField) and (text := schema.get("description", "")).startswith(FILE):
             schema["description"] = f"{FILE}{_kinds(column, text)}{text.removeprefix(FILE)}"
 

@@ -3,6 +3,7 @@
 import datetime
 
 import pytest
+from django import forms
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import LogEntry
 from django.utils.timezone import now
@@ -213,6 +214,28 @@ def test_what_only_the_database_can_work_out_is_left_to_it(db):
     boss.call("create_preset", values={"values": "fast", "made": "2026-02-01T09:30:00+00:00"})
     assert Preset.objects.get(values="fast").made == datetime.datetime(2026, 2, 1, 9, 30, tzinfo=datetime.UTC)
     assert "made" in boss.refused("create_preset", values={"values": "odd", "made": None})
+
+
+class CleaningForm(forms.ModelForm):
+    def clean(self):
+        return self.cleaned_data
+
+
+@pytest.mark.parametrize("form", [forms.ModelForm, CleaningForm])
+def test_bytes_are_written_as_base64(db, form):
+    boss = boss_of((Preset, type("PresetAdmin", (ModelAdmin,), {"form": form})))
+    taken = boss.tools()["create_preset"].input_schema["properties"]["values"]["properties"]
+    assert taken["program"] == {"type": "string", "contentEncoding": "base64"}
+    boss.call("create_preset", values={"values": "slow", "program": "AP8="})
+    preset = Preset.objects.get()
+    assert preset.program == b"\x00\xff"
+    for text in ("turn left", "größer", "AP8"):
+        assert boss.refused("update_preset", id=preset.pk, values={"program": text}) == "program: Give base64."
+    assert boss.call("update_preset", id=preset.pk, values={"speed": 2})["changed"] == {"speed": [1, 2]}
+    preset.refresh_from_db()
+    assert preset.program == b"\x00\xff"
+    changed = boss.call("update_preset", id=preset.pk, values={"program": "AA=="})["changed"]
+    assert changed == {"program": ["[2 bytes]", "[1 bytes]"]}
 
 
 def test_a_list_without_columns_names_none(boss):

@@ -154,6 +154,7 @@ class Preset(models.Model):
     speed = models.IntegerField(default=1)
     machine = models.OneToOneField(Machine, on_delete=models.CASCADE, null=True, blank=True, related_name="preset")
     made = models.DateTimeField(db_default=Now())
+    program = models.BinaryField(blank=True, editable=True)
 
     class Meta:
         app_label = "workshop"

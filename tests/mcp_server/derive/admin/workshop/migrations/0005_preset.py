@@ -17,6 +17,7 @@ class Migration(migrations.Migration):
                 ('values', models.CharField(max_length=20, unique=True)),
                 ('speed', models.IntegerField(default=1)),
                 ('made', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('program', models.BinaryField(blank=True, editable=True)),
                 ('machine', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='preset', to='workshop.machine')),
             ],
         ),
