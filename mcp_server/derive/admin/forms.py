@@ -158,15 +158,29 @@ class Partial:
         if not form.mcp_given:
             return
         writable = self._writable(form)
-        wrong = [name for name in form.mcp_given if name not in writable]
+        wrong = [name for name in form.mcp_given if name not in writable and not self._is_as_read(form, name)]
         if wrong:
             allowed = ", ".join([*writable, *(() if form.prefix else self.inlines)]) or "none"
             sentences = [*(self._refusal(form, name) for name in wrong), f"Fields you may write: {allowed}."]
             raise RefusalError(" ".join(sentences))
+        form.mcp_given = {name: value for name, value in form.mcp_given.items() if name in writable}
+
+    def _is_as_read(self, form: Any, name: str) -> bool:
+        """Tell whether a value nobody can write is what reading shows of an inline's row, which may be sent back."""
+        inline = self._inline_of(form)
+        if inline is None or form.mcp_new:
+            return False
+        fields, row = inline.fields(self.bound.request, self.row), form.instance
+        if name not in fields:
+            return bool(name == "label" and form.mcp_given[name] == label_of(row))
+        return bool(form.mcp_given[name] == read(fields[name], row, inline.admin))
+
+    def _inline_of(self, form: Any) -> Inline | None:
+        outer = (form.prefix or "").rpartition("-")[0]
+        return next((item for item in self.inlines.values() if item.prefix == outer), None)
 
     def _writable(self, form: Any) -> list[str]:
-        outer = (form.prefix or "").rpartition("-")[0]
-        inline = next((item for item in self.inlines.values() if item.prefix == outer), None)
+        inline = self._inline_of(form)
         owner = self.bound if inline is None else inline
         takes = self.bound.exposed.takes if inline is None else inline.takes
         aside = not_on_page(owner.admin, self.bound.request, self.row, form, form.fields)

@@ -246,6 +246,21 @@ def test_bad_inline_rows_are_refused_by_name_and_nothing_is_written(boss, lines,
     assert Product.objects.get().stock == 5
 
 
+def test_a_row_of_an_inline_is_taken_as_it_was_read(boss):
+    make_product("SKU0001", stock=5)
+    order = make_order(boss.user, ("SKU0001", 2))
+    [line] = boss.call("get_order", id=order.pk)["lines"]
+    assert line.keys() == {"id", "label", "product", "quantity", "unit_price", "line_total"}
+    answer = boss.call("update_order", id=order.pk, values={"lines": [line | {"quantity": 3}]})
+    assert answer["changed"]["lines"]["changed"][0]["changed"] == {"quantity": [2, 3]}
+    # What was read meanwhile is old.
+    for name in ("label", "line_total"):
+        refusal = boss.refused("update_order", id=order.pk, values={"lines": [{"id": line["id"], name: line[name]}]})
+        assert f"lines.0.{name} " in refusal
+    new = {"label": "1 x SKU0001", "product": "SKU0001", "quantity": 1}
+    assert "lines.0.label is no field" in boss.refused("update_order", id=order.pk, values={"lines": [new]})
+
+
 def test_a_field_the_form_itself_fixes_is_refused(boss):
     make_product("SKU0002")
     order = make_order(make_user("bob"))
