@@ -51,7 +51,7 @@ def asks_of_blank(formset: Any) -> bool:
 
 def _has_own(kind: Any, names: Iterable[str]) -> bool:
     # The admin puts a form of its own in front of the project's.
-    own = (vars(base) for base in kind.__mro__ if not base.__module__.startswith("django."))
+    own = (vars(base) for base in kind.__mro__ if base is not object and not base.__module__.startswith("django."))
     return any(name in attributes for attributes in own for name in names)
 
 

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from fastmcp import FastMCP
 
+from mcp_server.derive.admin.kept import asks_of_blank
 from shop.models import Order
 from tests.factories import make_order, make_product, make_user
 from tests.mcp_server.derive.admin.conftest import caller_of, server_of
@@ -126,3 +127,13 @@ def test_the_queries_of_an_update_do_not_grow_with_the_rows_of_its_inlines():
     big = make_order(make_user("bob"), *((sku, 1) for sku in products))
     queries(small, "fills what is remembered")
     assert queries(small, "Ring twice") == queries(big, "Ring twice")
+
+
+class CountingFormSet(forms.BaseInlineFormSet):
+    def full_clean(self) -> None:
+        super().full_clean()
+
+
+@pytest.mark.parametrize(("formset", "asks"), [(forms.BaseInlineFormSet, False), (CountingFormSet, True)])
+def test_empty_rows_are_sent_where_the_projects_own_code_may_see_them(formset: Any, asks: bool):
+    assert asks_of_blank(forms.inlineformset_factory(Machine, Part, formset=formset, exclude=())) is asks
