@@ -33,6 +33,7 @@ from mcp_server.derive.admin.values import label_of, plain, read
 from mcp_server.derive.secrecy import HIDDEN, is_blind, is_secret
 
 DELETE = "delete"
+UNWRITTEN = "This is required and tools do not write it, so no row can be added."
 
 
 class Partial:
@@ -95,6 +96,8 @@ class Partial:
             else:
                 if form.mcp_new:
                     self._begin(form, name)
+                    if not self._takes(form, name):
+                        field.error_messages = {**field.error_messages, "required": UNWRITTEN}
                 post_initial(form, name, field)
                 # A file that is not sent stays; fixed, it would be read and measured once more.
                 if not field.disabled and not isinstance(field, FileField):
@@ -179,13 +182,16 @@ class Partial:
         outer = (form.prefix or "").rpartition("-")[0]
         return next((item for item in self.inlines.values() if item.prefix == outer), None)
 
+    def _takes(self, form: Any, name: str) -> bool:
+        inline = self._inline_of(form)
+        return self.bound.exposed.takes(name) if inline is None else inline.takes(name)
+
     def _writable(self, form: Any) -> list[str]:
         inline = self._inline_of(form)
         owner = self.bound if inline is None else inline
-        takes = self.bound.exposed.takes if inline is None else inline.takes
         aside = not_on_page(owner.admin, self.bound.request, self.row, form, form.fields)
         fields = form.fields.items()
-        return [name for name, field in fields if not field.disabled and takes(name) and name not in aside]
+        return [name for name, field in fields if not field.disabled and self._takes(form, name) and name not in aside]
 
     def _refusal(self, form: Any, name: str) -> str:
         where = f"{self.place(form.prefix)}." if form.prefix else ""

@@ -15,6 +15,7 @@ from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.form_classes import keeping
 from mcp_server.derive.admin.inlines import Inline, formsets_of, inlines_of
+from mcp_server.derive.admin.kept import asks_of_blank
 from mcp_server.derive.admin.values import name_of, plain, text_of
 from mcp_server.derive.choices import selectable, several
 from mcp_server.derive.secrecy import is_secret
@@ -58,9 +59,14 @@ def values_schema(bound: Bound, row: Any = None, *, change: bool = False, full: 
     required = [name for name, field in fields.items() if field.required and field.initial is None]
     required = [name for name in required if database_default(bound.model, name) is NOT_PROVIDED]
     for inline in inlines_of(bound, formsets_of(bound, row)):
-        rights = inline.rights(bound.request, row)
-        if bound.exposed.takes(inline.name) and any(rights.values()):
+        lacking, rights = lacks(bound, inline), inline.rights(bound.request, row)
+        rights["add"] = rights["add"] and not lacking
+        # A new row has no rows that could be changed.
+        if bound.exposed.takes(inline.name) and (any(rights.values()) if change else rights["add"]):
             properties[inline.name] = inline_schema(bound, inline, rights, change=change, full=full)
+            if full and lacking:
+                told = f"No row can be added: tools do not write {', '.join(lacking)}"
+                properties[inline.name]["description"] = told
             required += [inline.name] if inline.formset.min_num and inline.formset.validate_min else []
     schema: dict[str, Any] = {"type": "object", "properties": properties}
     if not change and required:
@@ -108,6 +114,17 @@ def added_fields(bound: Bound, row: Any) -> dict[str, Any]:
     return bound.visible(form_fields(form, row).keys() - form.base_fields.keys())
 
 
+def lacks(bound: Bound, inline: Inline) -> list[str]:
+    """Return the fields that a new row of an inline needs and that nobody gives it: the mixin keeps them from tools."""
+    if asks_of_blank(inline.formset) or overrides(type(bound.admin), ModelAdmin, ("get_formset_kwargs",)):
+        # The project's own code may complete it.
+        return []
+    fields = form_fields(inline.formset.form).items()
+    needed = [name for name, field in fields if field.required and field.initial is None and not field.disabled]
+    needed = [name for name in needed if database_default(inline.formset.model, name) is NOT_PROVIDED]
+    return [name for name in needed if name != inline.back and not inline.takes(name)]
+
+
 def inline_schema(
     bound: Bound, inline: Inline, rights: Mapping[str, bool], *, change: bool, full: bool
 ) -> dict[str, Any]:
@@ -121,6 +138,7 @@ def inline_schema(
         properties |= {"id": {}} if rights["change"] or rights["delete"] else {}
         properties |= {"delete": {"const": True}} if rights["delete"] else {}
     items: dict[str, Any] = {"type": "object", "properties": properties}
+    items |= {"required": ["id"]} if change and not rights["add"] else {}
     schema: dict[str, Any] = {"type": "array", "items": items}
     formset = inline.formset
     if formset.min_num and formset.validate_min and not change:
