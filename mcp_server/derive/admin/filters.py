@@ -97,6 +97,9 @@ def _conditions(bound: Bound, path: str, lookup: str, field: Any, value: Any) ->
     if lookup in PARTS:
         yield f"{path}__{lookup}", [_part(path, lookup, value)]
         return
+    if lookup == "in" and isinstance(value, str) and "," in value:
+        # One text with a comma in it, or several values as an address has them: nobody could tell.
+        raise RefusalError(f'filters: {path}__in: give a list, such as ["A", "B"].')
     values = value if isinstance(value, list) else [value]
     if isinstance(field, models.JSONField):
         # The text of a JSON value is that of its secret keys too.

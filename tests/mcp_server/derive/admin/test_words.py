@@ -47,6 +47,19 @@ def test_a_filter_for_no_value_takes_nothing_but_true_and_false(boss):
     assert "give true or false" in boss.refused("list_product", filters={"supplier__isnull": "yes"})
 
 
+@pytest.mark.parametrize("filters", [{"sku__in": "SKU0001,SKU0002"}, {"category__in": "Desks, Lamps"}])
+def test_several_values_in_one_text_are_refused(boss, filters):
+    make_product("SKU0001")
+    [name] = filters
+    assert boss.refused("list_product", filters=filters) == f'filters: {name}: give a list, such as ["A", "B"].'
+
+
+def test_a_single_value_is_a_list_of_one(boss):
+    make_product("SKU0001", name="Desk, small")
+    for filters in ({"sku__in": "SKU0001"}, {"stock__in": 10}, {"name__in": ["Desk, small"]}):
+        assert boss.call("list_product", filters=filters)["total"] == 1
+
+
 def test_get_gives_the_inlines_that_fields_asks_for(boss):
     order = make_order(make_user("bob"))
     answer = boss.call("get_order", id=order.number, fields=["status", "lines"])
