@@ -10,7 +10,6 @@ from django import forms
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.db.models import prefetch_related_objects
-from django.forms import CharField
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.models import (
     BaseModelForm,
@@ -94,7 +93,7 @@ def keep_posted(form: Any, name: str, field: Any) -> None:
 
 def _is_no_text_yet(field: Any, value: Any) -> bool:
     """Tell whether a field of text would be given rows, say: it would take their Python code for the text."""
-    makes_text = isinstance(field, CharField) and type(field).to_python is CharField.to_python
+    makes_text = isinstance(field, forms.CharField) and type(field).to_python is forms.CharField.to_python
     return makes_text and not isinstance(value, str | None)
 
 
