@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from shop.models import Category, Order, Product, Supplier, Tag
 from tests.factories import make_order, make_product, make_user
-from tests.mcp_server.derive.admin.conftest import FULL, VIEW_ALL, boss_of, caller_of, site_of
+from tests.mcp_server.derive.admin.conftest import FULL, VIEW_ALL, boss_of, caller_of, site_of, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -283,9 +283,11 @@ def test_relations_to_models_the_caller_may_not_see_do_not_exist(caller):
 
 
 @pytest.mark.parametrize(("lookup", "moment"), [("lte", "9999-12-31"), ("gte", "0001-01-01T00:00:00+14:00")])
-def test_a_moment_beyond_the_calendar_is_refused_in_words(boss, lookup, moment):
+def test_a_moment_beyond_the_calendar_is_compared_or_refused_in_words(boss, lookup, moment):
     make_order(make_user("bob"))
-    assert "out of the range" in boss.refused("list_order", filters={f"placed_at__{lookup}": moment})
+    result = boss.result("list_order", filters={f"placed_at__{lookup}": moment})
+    # PostgreSQL's calendar goes further than Python's.
+    assert "out of the range" in text_of(result) if result.is_error else result.structured_content["total"] == 1
 
 
 def test_only_relations_whose_ties_are_shown_are_offered(db):
