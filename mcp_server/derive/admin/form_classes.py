@@ -91,7 +91,7 @@ def _once(admin: Any, *asked: Any, build: Callable[[], Any], own: Callable[[Any]
     if vars(admin).keys() & BY_HAND or not _builds_alike(kind, admin.model):
         return build()
     try:
-        key = (kind, admin.admin_site, _plain(asked))
+        key = (kind, admin.model, admin.admin_site, _plain(asked))
     except TypeError:
         return build()
     if (found := _kept.get(key)) is None:

@@ -14,7 +14,7 @@ from django.forms import ModelForm
 
 from tests.factories import make_user
 from tests.mcp_server.derive.admin.conftest import Caller, boss_of, server_of, site_of
-from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Part
+from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Part, Tag
 
 pytestmark = pytest.mark.django_db
 
@@ -206,3 +206,14 @@ def test_choices_by_user_are_those_of_each_user(machine: Machine):
     for _ in range(2):
         ben.call("create_job", values={"name": "Cut planks", "machine": machine.pk}, dry_run=True)
         assert "machine" in ada.refused("create_job", values={"name": "Cut planks", "machine": machine.pk})
+
+
+class SharedAdmin(admin.ModelAdmin):
+    pass
+
+
+def test_models_that_share_a_modeladmin_have_forms_of_their_own(machine: Machine):
+    boss = boss_of((Tag, SharedAdmin), (Part, SharedAdmin))
+    boss.call("create_tag", values={"name": "eco"})
+    boss.call("create_part", values={"name": "Blade", "machine": machine.pk})
+    assert list(Part.objects.values_list("name", "machine")) == [("Blade", "S-1")]
