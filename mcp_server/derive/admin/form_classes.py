@@ -1,6 +1,7 @@
 """Spares building form classes that are the same at every request: it takes longer than filling a small form."""
 
 import logging
+import sys
 from collections.abc import Callable, Hashable, Mapping
 from copy import deepcopy
 from functools import lru_cache, partial
@@ -26,6 +27,8 @@ FIELD_HOOKS = (
 BY_HAND = {*FIELD_HOOKS, "form", "formset", "radio_fields", "raw_id_fields", "autocomplete_fields"}
 # A field of another kind may make what it likes.
 DJANGOS = ("django.db.", "django.contrib.contenttypes.")
+# A class that has one of these of its own takes no twin, or is told of it.
+UNLIKE = ("__slots__", "__init_subclass__", "__getattribute__")
 
 _kept: dict[Hashable, Any] = {}
 
@@ -67,17 +70,28 @@ def keeping(admin: Any) -> Any:
     Every class it returns is the caller's own: what is done to it reaches nobody else.
     """
     own: Any = type(admin)
-    if isinstance(admin, KeepsForm | KeepsFormset) or (kind := _keeping(own)) is None:
+    if isinstance(admin, KeepsForm | KeepsFormset) or not _lasts(own) or (kind := _keeping(own)) is None:
         return admin
     twin = object.__new__(kind)
     twin.__dict__ = vars(admin)
     return twin
 
 
+def _lasts(kind: Any) -> bool:
+    """Tell whether a class is found where it says it is: one that a hook makes for one call shall end with it."""
+    found = sys.modules.get(kind.__module__)
+    for name in kind.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is kind
+
+
 @lru_cache(maxsize=MAX_KEPT)
 def _keeping(kind: Any) -> Any:
     """Return the class with ours right before Django's among its bases, or None where there can be none."""
     keeps = KeepsForm if issubclass(kind, ModelAdmin) else KeepsFormset
+    own = (name for base in kind.__mro__ if base is not object for name in UNLIKE if vars(base).get(name))
+    if any(own) or type(kind) is not type(keeps):
+        return None
     try:
         return type(kind.__name__, (kind, keeps), {"__module__": kind.__module__})
     except Exception:

@@ -217,3 +217,49 @@ def test_models_that_share_a_modeladmin_have_forms_of_their_own(machine: Machine
     boss.call("create_tag", values={"name": "eco"})
     boss.call("create_part", values={"name": "Blade", "machine": machine.pk})
     assert list(Part.objects.values_list("name", "machine")) == [("Blade", "S-1")]
+
+
+class MadeInlineAdmin(admin.ModelAdmin):
+    def get_inlines(self, request: Any, obj: Any) -> Any:
+        return [type("MadeInline", (PartInline,), {"extra": 1})]
+
+
+def test_an_inline_class_made_for_one_call_is_not_kept(machine: Machine):
+    boss = boss_of((Machine, MadeInlineAdmin))
+    for _ in range(2):
+        boss.call("update_machine", id=machine.pk, values={"parts": [{"name": "Blade"}]})
+    gc.collect()
+    assert not [inline for inline in PartInline.__subclasses__() if inline.__name__ == "MadeInline"]
+
+
+class SlottedAdmin(admin.ModelAdmin):
+    __slots__ = ("asked",)
+
+    def __init__(self, *args: Any) -> None:
+        self.asked = 0
+        super().__init__(*args)
+
+    def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        self.asked += 1
+        return super().get_form(request, obj, change, **kwargs)
+
+
+def test_a_modeladmin_with_slots_has_what_it_keeps_there(machine: Machine):
+    boss_of((Machine, SlottedAdmin)).call("update_machine", id=machine.pk, values={"serial": "A 2"})
+
+
+class CountedAdmin(admin.ModelAdmin):
+    kinds: ClassVar[list[str]] = []
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.kinds.append(cls.__name__)
+
+
+class CountedMachineAdmin(CountedAdmin):
+    pass
+
+
+def test_a_modeladmin_that_registers_its_subclasses_finds_only_the_projects(machine: Machine):
+    boss_of((Machine, CountedMachineAdmin)).call("update_machine", id=machine.pk, values={"serial": "A 2"})
+    assert CountedAdmin.kinds == ["CountedMachineAdmin"]
