@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Hashable, Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from functools import lru_cache, partial
 from typing import Any
 
@@ -41,7 +41,7 @@ class KeepsForm(ModelAdmin):  # type: ignore[type-arg]
             kwargs["fields"] = flatten_fieldsets(self.get_fieldsets(request, obj))
         build = partial(super().get_form, request, obj, change, **kwargs)
         asked = [change and not self.has_change_permission(request, obj)]
-        return _once(self, _names(self, request, obj), asked, kwargs, build=build, own=_own_form)
+        return _once(self, request, _names(self, request, obj), asked, kwargs, build=build, own=_own_form)
 
     def get_inline_instances(self, request: Any, obj: Any = None) -> Any:
         inlines = super().get_inline_instances(request, obj)
@@ -61,7 +61,7 @@ class KeepsFormset(InlineModelAdmin):  # type: ignore[type-arg]
         rights = (self.has_add_permission, self.has_change_permission, self.has_delete_permission)
         numbers = (self.get_extra, self.get_min_num, self.get_max_num)
         asked = [self.parent_model._meta.label, *(ask(request, obj) for ask in (*rights, *numbers))]
-        return _once(self, _names(self, request, obj), asked, kwargs, build=build, own=_own_formset)
+        return _once(self, request, _names(self, request, obj), asked, kwargs, build=build, own=_own_formset)
 
 
 def keeping(admin: Any) -> Any:
@@ -99,7 +99,7 @@ def _keeping(kind: Any) -> Any:
         return None
 
 
-def _once(admin: Any, *asked: Any, build: Callable[[], Any], own: Callable[[Any], Any]) -> Any:
+def _once(admin: Any, request: Any, *asked: Any, build: Callable[[], Any], own: Callable[..., Any]) -> Any:
     """Return what was built for the same answers as the caller's own; build it where it may come out differently."""
     kind: Any = type(admin)
     if vars(admin).keys() & BY_HAND or not _builds_alike(kind, admin.model):
@@ -111,8 +111,8 @@ def _once(admin: Any, *asked: Any, build: Callable[[], Any], own: Callable[[Any]
     if (found := _kept.get(key)) is None:
         if len(_kept) >= MAX_KEPT:
             _kept.clear()
-        found = _kept[key] = build()
-    return own(found)
+        found = _kept[key] = _without_caller(build())
+    return own(found, partial(admin.formfield_for_dbfield, request=request))
 
 
 @lru_cache(maxsize=MAX_KEPT)
@@ -149,12 +149,27 @@ def _plain(asked: Any) -> Hashable:
     raise TypeError(asked)
 
 
-def _own_form(form: Any) -> Any:
-    return _subclass(form, base_fields=deepcopy(form.base_fields))
+def _without_caller(built: Any) -> Any:
+    """Return what was built, forgetting for whom: the request that it was built in would stay as long as it does."""
+    form = getattr(built, "form", built)
+    form._meta.formfield_callback = form.Meta.formfield_callback = None
+    return built
 
 
-def _own_formset(formset: Any) -> Any:
-    return _subclass(formset, form=_own_form(formset.form))
+def _own_form(form: Any, callback: Any) -> Any:
+    meta, fields = copy(form._meta), deepcopy(form.base_fields)
+    meta.fields, meta.exclude, meta.formfield_callback = copy(meta.fields), copy(meta.exclude), callback
+    return _subclass(
+        form,
+        _meta=meta,
+        Meta=type("Meta", (form.Meta,), {"formfield_callback": staticmethod(callback)}),
+        base_fields=fields,
+        declared_fields={name: fields.get(name, field) for name, field in form.declared_fields.items()},
+    )
+
+
+def _own_formset(formset: Any, callback: Any) -> Any:
+    return _subclass(formset, form=_own_form(formset.form, callback))
 
 
 def _subclass(kind: Any, **attributes: Any) -> Any:

@@ -1,6 +1,7 @@
 """Form classes are kept from call to call where nobody can tell, and nowhere else."""
 
 import gc
+import weakref
 from collections import Counter
 from typing import Any, ClassVar
 
@@ -263,3 +264,41 @@ class CountedMachineAdmin(CountedAdmin):
 def test_a_modeladmin_that_registers_its_subclasses_finds_only_the_projects(machine: Machine):
     boss_of((Machine, CountedMachineAdmin)).call("update_machine", id=machine.pk, values={"serial": "A 2"})
     assert CountedAdmin.kinds == ["CountedMachineAdmin"]
+
+
+class WatchedAdmin(InlineAdmin):
+    requests: ClassVar[list[Any]] = []
+
+    def get_readonly_fields(self, request: Any, obj: Any = None) -> Any:
+        self.requests.append(weakref.ref(request))
+        return ["checked"] if request.user.username == "boss" else []
+
+
+def test_a_request_is_forgotten_with_its_call(machine: Machine):
+    boss_of((Machine, WatchedAdmin)).call("update_machine", id=machine.pk, values={"parts": [{"name": "Blade"}]})
+    gc.collect()
+    assert [request() for request in WatchedAdmin.requests] == [None] * len(WatchedAdmin.requests)
+
+
+class OptionsAdmin(admin.ModelAdmin):
+    def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        if request.user.username == "ada":
+            form._meta.exclude = ["serial"]
+            form.Meta.labels = {"serial": "Plate"}
+            form.declared_fields["plate"] = forms.CharField()
+        return form
+
+
+class BuiltUponAdmin(OptionsAdmin):
+    def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return type("OwnForm", (super().get_form(request, obj, change, **kwargs),), {})
+
+
+@pytest.mark.parametrize("kind", [OptionsAdmin, BuiltUponAdmin])
+def test_options_of_a_form_that_one_user_gets_reach_no_other(machine: Machine, kind: Any):
+    ada, ben = two_callers(site_of((Machine, kind)))
+    before = ben.call("describe_machine")
+    ada.result("update_machine", id=machine.pk, values={"serial": "A 2"}, dry_run=True)
+    assert ben.call("describe_machine") == before
+    ben.call("update_machine", id=machine.pk, values={"serial": "A 2"})
