@@ -5,13 +5,15 @@ import sys
 from collections.abc import Callable, Hashable, Mapping
 from copy import copy, deepcopy
 from functools import lru_cache, partial
+from inspect import getattr_static
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
-from django.contrib.admin.options import InlineModelAdmin
+from django.contrib.admin.options import FORMFIELD_FOR_DBFIELD_DEFAULTS, InlineModelAdmin
 from django.contrib.admin.utils import flatten_fieldsets
-from django.db.models import FilePathField, Manager
+from django.db.models import FilePathField, Manager, QuerySet
 from django.forms.models import ModelFormMetaclass
+from django.utils.translation import get_language
 
 from mcp_server.derive.admin.exposure import overrides
 
@@ -23,8 +25,13 @@ FIELD_HOOKS = (
     *("formfield_for_dbfield", "formfield_for_choice_field", "formfield_for_foreignkey", "formfield_for_manytomany"),
     *("get_field_queryset", "get_autocomplete_fields"),
 )
+# What else is asked of a ModelAdmin or inline while its form class is built.
+ATTRIBUTES = (
+    *("form", "formset", "fk_name", "can_delete", "radio_fields", "raw_id_fields", "autocomplete_fields"),
+    *("filter_vertical", "filter_horizontal"),
+)
 # The same where code of the project's puts it on a ModelAdmin's instance.
-BY_HAND = {*FIELD_HOOKS, "form", "formset", "radio_fields", "raw_id_fields", "autocomplete_fields"}
+BY_HAND = {*FIELD_HOOKS, *ATTRIBUTES}
 # A field of another kind may make what it likes.
 DJANGOS = ("django.db.", "django.contrib.contenttypes.")
 # A class that has one of these of its own takes no twin, or is told of it.
@@ -39,9 +46,11 @@ class KeepsForm(ModelAdmin):  # type: ignore[type-arg]
     def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if "fields" not in kwargs:
             kwargs["fields"] = flatten_fieldsets(self.get_fieldsets(request, obj))
-        build = partial(super().get_form, request, obj, change, **kwargs)
-        asked = [change and not self.has_change_permission(request, obj)]
-        return _once(self, request, _names(self, request, obj), asked, kwargs, build=build, own=_own_form)
+        answers = _names(self, request, obj)
+        if change:
+            answers["has_change_permission"] = self.has_change_permission(request, obj)
+        build = partial(super(KeepsForm, _answering(self, answers)).get_form, request, obj, change, **kwargs)
+        return _once(self, request, answers, kwargs, build=build, own=_own_form)
 
     def get_inline_instances(self, request: Any, obj: Any = None) -> Any:
         inlines = super().get_inline_instances(request, obj)
@@ -57,11 +66,14 @@ class KeepsFormset(InlineModelAdmin):  # type: ignore[type-arg]
     def get_formset(self, request: Any, obj: Any = None, **kwargs: Any) -> Any:
         if "fields" not in kwargs:
             kwargs["fields"] = flatten_fieldsets(self.get_fieldsets(request, obj))
-        build = partial(super().get_formset, request, obj, **kwargs)
-        rights = (self.has_add_permission, self.has_change_permission, self.has_delete_permission)
-        numbers = (self.get_extra, self.get_min_num, self.get_max_num)
-        asked = [self.parent_model._meta.label, *(ask(request, obj) for ask in (*rights, *numbers))]
-        return _once(self, request, _names(self, request, obj), asked, kwargs, build=build, own=_own_formset)
+        answers = _names(self, request, obj)
+        for right in ("has_add_permission", "has_change_permission", "has_delete_permission"):
+            answers[right] = getattr(self, right)(request, obj)
+        for number in ("get_extra", "get_min_num", "get_max_num"):
+            answers[number] = getattr(self, number)(request, obj, **kwargs)
+        build = partial(super(KeepsFormset, _answering(self, answers)).get_formset, request, obj, **kwargs)
+        asked = [answers, self.parent_model._meta.label]
+        return _once(self, request, asked, kwargs, build=build, own=_own_formset)
 
 
 def keeping(admin: Any) -> Any:
@@ -99,13 +111,23 @@ def _keeping(kind: Any) -> Any:
         return None
 
 
+def _answering(admin: Any, answers: Mapping[str, Any]) -> Any:
+    """Return the same with these answers: a class is to be made of what it is kept by, though hooks may waver."""
+    twin = object.__new__(type(admin))
+    told = {name: lambda *args, _answer=answer, **named: _answer for name, answer in answers.items()}
+    twin.__dict__ = vars(admin) | told
+    return twin
+
+
 def _once(admin: Any, request: Any, *asked: Any, build: Callable[[], Any], own: Callable[..., Any]) -> Any:
     """Return what was built for the same answers as the caller's own; build it where it may come out differently."""
     kind: Any = type(admin)
-    if vars(admin).keys() & BY_HAND or not _builds_alike(kind, admin.model):
+    if vars(admin).keys() & BY_HAND or admin.formfield_overrides != _declared_overrides(kind):
+        return build()
+    if not _builds_alike(kind, admin.model, admin.admin_site):
         return build()
     try:
-        key = (kind, admin.model, admin.admin_site, _plain(asked))
+        key = (kind, admin.model, admin.admin_site, get_language(), _plain(asked))
     except TypeError:
         return build()
     if (found := _kept.get(key)) is None:
@@ -116,26 +138,56 @@ def _once(admin: Any, request: Any, *asked: Any, build: Callable[[], Any], own: 
 
 
 @lru_cache(maxsize=MAX_KEPT)
-def _builds_alike(kind: Any, model: Any) -> bool:
-    if overrides(kind, ModelAdmin, FIELD_HOOKS) or type(kind.form) is not ModelFormMetaclass:
+def _declared_overrides(kind: Any) -> Any:
+    """Return what a ModelAdmin begins with; None where nobody but its instance knows."""
+    if not isinstance(kind.formfield_overrides, Mapping):
+        return None
+    found = deepcopy(FORMFIELD_FOR_DBFIELD_DEFAULTS)
+    for field, options in kind.formfield_overrides.items():
+        found.setdefault(field, {}).update(options)
+    return found
+
+
+@lru_cache(maxsize=MAX_KEPT)
+def _builds_alike(kind: Any, model: Any, site: Any) -> bool:
+    computed = (hasattr(getattr_static(kind, name, None), "__get__") for name in ATTRIBUTES)
+    if overrides(kind, ModelAdmin, FIELD_HOOKS) or any(computed) or type(kind.form) is not ModelFormMetaclass:
         return False
-    own_callback = getattr(getattr(kind.form, "_meta", None), "formfield_callback", None)
-    return own_callback is None and all(map(_is_fixed, model._meta.get_fields()))
+    meta = getattr(kind.form, "_meta", None)
+    if getattr(meta, "formfield_callback", None) is not None:
+        return False
+    made = [made for name in ("widgets", "field_classes") for made in (getattr(meta, name, None) or {}).values()]
+    made += [value for options in _declared_overrides(kind).values() for value in options.values()]
+    return not any(map(_may_differ, made)) and all(_is_fixed(field, site) for field in model._meta.get_fields())
 
 
-def _is_fixed(field: Any) -> bool:
+def _may_differ(value: Any) -> bool:
+    """Tell whether what is called for a field or widget is the project's: it may look at who asks, or into a table."""
+    return callable(value) and not getattr(value, "__module__", "").startswith("django.")
+
+
+def _is_fixed(field: Any, site: Any) -> bool:
     """Tell whether a model's field gives the same form field each time, as far as it is Django's own."""
     if field.auto_created and not field.concrete:
         return True
     if not type(field).__module__.startswith(DJANGOS) or isinstance(field, FilePathField):
         return False
-    # A manager of the project's may choose the rows by the language, the tenant or the hour.
-    manager = getattr(field.related_model, "_default_manager", None) if field.is_relation else None
-    return manager is None or type(manager).get_queryset is Manager.get_queryset
+    if not field.is_relation or (manager := getattr(field.related_model, "_default_manager", None)) is None:
+        return True
+    related = site._registry.get(field.related_model)
+    return _is_plain(manager) and (related is None or not overrides(type(related), ModelAdmin, ("get_ordering",)))
 
 
-def _names(admin: Any, request: Any, row: Any) -> list[Any]:
-    return [admin.get_exclude(request, row), admin.get_readonly_fields(request, row)]
+def _is_plain(manager: Any) -> bool:
+    """Tell whether a manager is Django's; one of the project's may choose by the language, the tenant or the hour."""
+    narrowing = ("all", "using", "order_by")
+    return not overrides(type(manager), Manager, ("get_queryset", *narrowing)) and not overrides(
+        manager._queryset_class, QuerySet, ("__init__", "_chain", "_clone", *narrowing)
+    )
+
+
+def _names(admin: Any, request: Any, row: Any) -> dict[str, Any]:
+    return {name: getattr(admin, name)(request, row) for name in ("get_exclude", "get_readonly_fields")}
 
 
 def _plain(asked: Any) -> Hashable:
