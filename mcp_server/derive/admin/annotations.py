@@ -1,5 +1,6 @@
 """What a queryset's annotations and conditions read: whoever may sort or filter by it learns of all behind it."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ from django.apps import apps
 from django.db.models.expressions import Col, RawSQL
 from django.db.models.fields.json import KeyTransform
 from django.db.models.sql import Query
+from django.db.models.sql.where import ExtraWhere
 
 from mcp_server.derive.secrecy import is_secret, is_secret_key
 
@@ -39,16 +41,32 @@ def _tables(query: Any, expression: Any) -> Iterator[str]:
             yield from _tables(query, part)
 
 
-def secrets_read(expression: Any) -> set[tuple[Any, str]]:
-    """Return the secrets, as model and field, that a condition or a whole query looks at."""
+def secrets_read(query: Query) -> Iterator[tuple[Any, str]]:
+    """Yield the secrets, as model and field, that the conditions of a query look at; each as often as they do."""
+    joined = (getattr(join, "filtered_relation", None) for join in query.alias_map.values())
+    conditions = [query.where, *(relation.resolved_condition for relation in joined if relation)]
+    for part in filter(None, (*conditions, *query.combined_queries)):
+        yield from _secrets_in(part)
+
+
+def _secrets_in(expression: Any) -> Iterator[tuple[Any, str]]:
     if isinstance(expression, Col):
-        found = expression.target.model, str(expression.target.name)
-        return {found} if is_secret(found[1], found[0]) else set()
-    if isinstance(expression, KeyTransform) and is_secret_key(expression.key_name, "given"):
-        return {(KeyTransform, expression.key_name)}
-    is_query = isinstance(expression, Query)
-    parts = [expression.where] if is_query else getattr(expression, "get_source_expressions", list)()
-    return {secret for part in filter(None, parts) for secret in secrets_read(part)}
+        name = str(expression.target.name)
+        yield from [(expression.target.model, name)] if is_secret(name, expression.target.model) else []
+    elif isinstance(expression, KeyTransform) and is_secret_key(expression.key_name, "given"):
+        yield KeyTransform, expression.key_name
+    elif isinstance(expression, RawSQL | ExtraWhere):
+        # What it reads is known by its words alone.
+        text = expression.sql if isinstance(expression, RawSQL) else " ".join(expression.sqls)
+        yield from ((RawSQL, word) for word in re.findall(r"\w+", text) if is_secret(word))
+    elif isinstance(expression, Query):
+        # Of a query within, what it gives is compared as well.
+        yield from secrets_read(expression)
+        for part in (*expression.select, *expression.annotations.values()):
+            yield from _secrets_in(part)
+    else:
+        for part in filter(None, getattr(expression, "get_source_expressions", list)()):
+            yield from _secrets_in(part)
 
 
 def _way_to(query: Any, alias: str | None) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The filters beside a list whose query string is no plain look-up: those written in the project, and emptiness."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,11 +89,19 @@ def check_applied(bound: Bound, changelist: Any, given: Mapping[str, Any]) -> No
         # Of several filters that listen to one name, the first takes its value from the others.
         asked = [spec for spec in changelist.filter_specs if name in parameters_of(spec)]
         known = [key for spec in asked for key in choices_of(spec)]
-        if any(_is_own(type(spec)) and not choices_of(spec) and _reads_secrets(bound, spec) for spec in asked):
+        # A filter may take more than it offers.
+        typed = (spec for spec in asked if _is_own(type(spec)) and not _offers(spec, given[name]))
+        if any(_reads_secrets(bound, spec) for spec in typed):
             # Whoever may type what is compared with a secret finds it character by character.
             raise RefusalError(f"filters: {name}: that looks at a secret.")
         if asked and str(given[name]) not in known and all(_is_own(type(s)) and _ignored(bound, s) for s in asked):
             raise RefusalError(f"filters: {name}: use one of: {', '.join(known) or 'what the filter knows'}.")
+
+
+def _offers(spec: Any, value: Any) -> bool:
+    choices = choices_of(spec)
+    offered = {*choices, *choices.values()}
+    return all(str(item) in offered for item in (value if isinstance(value, list) else [value]))
 
 
 def check_known(bound: Bound, given: Mapping[str, Any]) -> None:
@@ -111,9 +120,9 @@ def _ignored(bound: Bound, spec: Any) -> bool:
 
 
 def _reads_secrets(bound: Bound, spec: Any) -> bool:
-    """Tell whether a filter compares a secret that the list does not look at by itself."""
+    """Tell whether a filter compares a secret, beside what the list looks at by itself."""
     own = bound.admin.get_queryset(bound.request)
-    return bool(secrets_read(_narrowed(bound, spec).query) - secrets_read(own.query))
+    return bool(Counter(secrets_read(_narrowed(bound, spec).query)) - Counter(secrets_read(own.query)))
 
 
 def _sql(bound: Bound, spec: Any) -> str:

@@ -1,13 +1,14 @@
 """What is named or kept like a secret is in no answer, filter, order, search, log entry or audit row."""
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from django.db.models import CharField
+from django.db.models import CharField, Count, FilteredRelation, OuterRef, Q, Subquery
+from django.db.models.expressions import RawSQL
 from django.http import HttpResponse
 
 from mcp_server.derive.secrecy import is_secret
@@ -98,6 +99,75 @@ def test_a_filter_that_takes_any_condition_takes_none_about_a_secret(boss, query
     boss = Caller(server_of(site_of((Case, QueriedAdmin))), boss.user)
     assert boss.call("list_case", filters={"query": "owner__username=boss"}, count_only=True)["total"] == 1
     assert boss.refused("list_case", filters={"query": query}) == "filters: query: that looks at a secret."
+
+
+def by_subquery(rows: Any, text: str) -> Any:
+    client = Client.objects.filter(pk=OuterRef("client"))
+    return rows.annotate(found=Subquery(client.values("webhook_secret")[:1])).filter(found__startswith=text)
+
+
+def by_count(rows: Any, text: str) -> Any:
+    told = Count("client", filter=Q(client__webhook_secret__startswith=text))
+    return rows.annotate(told=told).filter(told__gt=0)
+
+
+def by_condition(rows: Any, text: str) -> Any:
+    told = FilteredRelation("client", condition=Q(client__webhook_secret__startswith=text))
+    return rows.annotate(told=told).filter(told__isnull=False)
+
+
+def by_sql(rows: Any, text: str) -> Any:
+    found = RawSQL("SELECT webhook_secret FROM vault_client WHERE id = client_id", ())
+    return rows.annotate(found=found).filter(found__startswith=text)
+
+
+def by_written_condition(rows: Any, text: str) -> Any:
+    return rows.extra(tables=["vault_client"], where=["vault_client.webhook_secret LIKE %s"], params=[f"{text}%"])
+
+
+class WrittenFilter(admin.SimpleListFilter):
+    """Narrows the list by something that a model's field does not say at first sight."""
+
+    title = parameter_name = "written"
+    choices_told: ClassVar[Any] = [()]
+    narrow: ClassVar[Any]
+
+    def lookups(self, request: Any, model_admin: Any) -> Any:
+        return self.choices_told
+
+    def queryset(self, request: Any, queryset: Any) -> Any:
+        return type(self).narrow(queryset, self.value()) if self.value() else queryset
+
+
+class WrittenAdmin(admin.ModelAdmin):
+    list_filter = [WrittenFilter]
+
+
+NARROWING = (by_subquery, by_count, by_condition, by_sql, by_written_condition)
+
+
+@pytest.mark.parametrize("narrow", NARROWING)
+@pytest.mark.parametrize("choices", [[()], [("wh", "Made here")]])
+def test_no_filter_finds_the_beginning_of_a_secret(boss, monkeypatch, narrow, choices):
+    monkeypatch.setattr(WrittenFilter, "narrow", narrow, raising=False)
+    monkeypatch.setattr(WrittenFilter, "choices_told", choices)
+    make_case(boss.user)
+    boss = Caller(server_of(site_of((Case, WrittenAdmin))), boss.user)
+    assert boss.refused("list_case", filters={"written": "w"}).startswith("filters: written: ")
+    if choices != [()]:
+        boss.call("list_case", filters={"written": "wh"})
+
+
+class SealedAdmin(QueriedAdmin):
+    def get_queryset(self, request: Any) -> Any:
+        return super().get_queryset(request).exclude(client__webhook_secret="")
+
+
+def test_a_list_that_looks_at_a_secret_by_itself_lets_nobody_else_do_so(boss):
+    make_case(boss.user)
+    boss = Caller(server_of(site_of((Case, SealedAdmin))), boss.user)
+    assert len(boss.call("list_case", filters={"query": "owner__username=boss"})["rows"]) == 1
+    assert "a secret" in boss.refused("list_case", filters={"query": "client__webhook_secret__startswith=wh"})
 
 
 class ExportingAdmin(admin.ModelAdmin):
