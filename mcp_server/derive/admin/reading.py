@@ -85,22 +85,31 @@ def relations(bound: Bound) -> dict[str, Any]:
     return found
 
 
-def shown_relations(bound: Bound) -> dict[str, Any]:
+def shown_relations(bound: Bound, row: Any = None) -> dict[str, Any]:
     """Return those whose two ends the caller sees: the field that ties the rows is in a form, list or filter."""
-    return {name: field for name, field in relations(bound).items() if _sees_tie(bound, field)}
+    return {name: field for name, field in relations(bound).items() if _sees_tie(bound, field, row)}
 
 
 def has_relations(bound: Bound) -> bool:
     return any(_sees_tie(bound, field) for field in relations(bound).values())
 
 
-def _sees_tie(bound: Bound, field: Any) -> bool:
-    # An inline shows the rows below their parent, and so without the way back.
-    is_inline = any(inline.model is field.related_model for inline in inlines_known(bound.exposed.model_admin))
+def _sees_tie(bound: Bound, field: Any, row: Any = None) -> bool:
     if not field.auto_created:
-        return field.name in bound.declared() or (is_inline and not field.many_to_many)
+        return field.name in bound.declared() or (not field.many_to_many and _in_an_inline(bound, field, row))
     other = Bound(bound.exposed.peers[field.related_model], bound.user, bound.origin)
-    return is_inline or field.field.name in field_filters(other)
+    return field.field.name in field_filters(other) or _in_an_inline(bound, field, row)
+
+
+def _in_an_inline(bound: Bound, field: Any, row: Any) -> bool:
+    """Tell whether an inline shows the rows: below their parent, and so without the way back."""
+    if row is None:
+        # Which of them this caller has is known when it is known for which row.
+        known = inlines_known(bound.exposed.model_admin)
+        return any(inline.model is field.related_model for inline in known)
+    tie = field.field.name if field.auto_created else getattr(field, "object_id_field_name", None)
+    shown = (inline for inline in viewable_inlines(bound, row) if inline.admin.model is field.related_model)
+    return any(tie in (inline.back, getattr(inline.admin, "ct_fk_field", None)) for inline in shown)
 
 
 def _may_list(bound: Bound, model: Any) -> bool:
@@ -110,7 +119,7 @@ def _may_list(bound: Bound, model: Any) -> bool:
 def related_rows(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Answer the related tool: how many rows each relation has, or the rows of one."""
     bound, row = viewed(bound, arguments, "related")
-    ways = shown_relations(bound)
+    ways = shown_relations(bound, row)
     name = arguments.get("relation")
     if name is None:
         counts = {way: _related(bound, row, way, field)[1].count() for way, field in ways.items()}

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 from django import forms
-from django.contrib.admin import ModelAdmin
+from django.contrib.admin import ModelAdmin, TabularInline
 from django.contrib.admin.models import LogEntry
 from django.utils.timezone import now
 from fastmcp import FastMCP
@@ -141,6 +141,35 @@ def test_rows_of_a_generic_inline_are_related_rows(db):
     boss.call("update_shelf", id=shelf.pk, values={"note": [{"text": "Mind the rust"}]})
     assert boss.call("related_shelf", id=shelf.pk)["counts"] == {"notes": 1}
     assert boss.call("related_shelf", id=shelf.pk, relation="notes")["rows"][0]["label"] == "Mind the rust"
+
+
+class PartInline(TabularInline):
+    model = Part
+
+
+class HiddenInline(PartInline):
+    mcp_expose = False
+
+
+class SeenByBossInline(PartInline):
+    def has_view_permission(self, request, obj=None):
+        return request.user.username == "boss"
+
+    has_add_permission = has_change_permission = has_delete_permission = has_view_permission
+
+
+class PartAdmin(ModelAdmin):
+    fields = ["name"]
+
+
+@pytest.mark.parametrize(("inline", "sees"), [(PartInline, True), (HiddenInline, False), (SeenByBossInline, False)])
+def test_rows_that_only_an_inline_ties_are_related_for_who_sees_the_inline(saw, inline, sees):
+    saw.parts.create(name="Blade")
+    strangers = site_of((Machine, type("MachineAdmin", (ModelAdmin,), {"inlines": [inline]})), (Part, PartAdmin))
+    ann = caller_of(strangers, "workshop.view_machine", "workshop.view_part", username="ann")
+    assert ann.call("related_machine", id="S-1")["counts"] == ({"parts": 1} if sees else {})
+    if not sees:
+        assert "use one of: none" in ann.refused("related_machine", id="S-1", relation="parts")
 
 
 def test_the_one_row_that_belongs_to_a_row_is_related(saw):
