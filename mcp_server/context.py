@@ -73,6 +73,12 @@ def tool_looked_up(server: FastMCP[Any], name: str) -> Tool | None:
     return known[2] if known is not None and known[0].fastmcp is server and known[1] == name else None
 
 
+def called_otherwise(server: FastMCP[Any], name: str) -> Context | None:
+    """Return the call's context where the middleware asked about another tool than the one that is to run."""
+    known = _called.get()
+    return known[0] if known is not None and known[0].fastmcp is server and known[1] != name else None
+
+
 def http_request() -> Request | None:
     """Return the HTTP request that carries the current message; None over stdio and in process."""
     try:

@@ -7,17 +7,18 @@ from typing import Any
 from django.apps import apps
 from django.utils.module_loading import autodiscover_modules
 from fastmcp import FastMCP
-from fastmcp.tools import Tool
+from fastmcp.tools import Tool, ToolResult
 from fastmcp.utilities.versions import VersionSpec
 
 from mcp_server.audit_log import audit_log
 from mcp_server.auth import DjangoTokenVerifier
 from mcp_server.broker import changes_of_other_processes
 from mcp_server.conf import setting
-from mcp_server.context import tool_looked_up
+from mcp_server.context import called_otherwise, tool_looked_up
 from mcp_server.derive.completion import register_completion
 from mcp_server.derive.prompts import register_settings_prompts
 from mcp_server.middleware import message_middleware
+from mcp_server.middleware.auth import authorize_call
 from mcp_server.orm import database_threads
 from mcp_server.subscriptions import Subscriptions
 from tokens.conf import server_name
@@ -46,6 +47,12 @@ class Server(FastMCP[Any]):
         """Return the tool that a call names; what runs is then the very one that was authorized."""
         known = tool_looked_up(self, name) if version is None else None
         return known or await super().get_tool(name, version)
+
+    async def call_tool(self, name: str, *args: Any, run_middleware: bool = True, **kwargs: Any) -> ToolResult:
+        """Run a tool; one that a middleware of the project's calls in the place of another is authorized as well."""
+        if not run_middleware and (ctx := called_otherwise(self, name)) is not None:
+            await authorize_call(ctx, name, kwargs.get("version"))
+        return await super().call_tool(name, *args, run_middleware=run_middleware, **kwargs)
 
 
 def create_server() -> FastMCP[Any]:

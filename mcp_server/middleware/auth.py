@@ -9,6 +9,7 @@ from fastmcp.exceptions import NotFoundError
 from fastmcp.server.dependencies import get_access_token
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.utilities.components import FastMCPComponent
+from fastmcp.utilities.versions import VersionSpec
 from mcp import MCPError
 from mcp_types import CallToolRequestParams, GetPromptRequestParams, ReadResourceRequestParams
 
@@ -58,27 +59,26 @@ class MCPAuthMiddleware(Middleware):
     async def on_call_tool(
         self, context: MiddlewareContext[CallToolRequestParams], call_next: CallNext[Any, Any]
     ) -> Any:
-        tool = await called_tool(_context(context), context.message.name)
-        unknown = f"Unknown tool: {context.message.name!r}"
-        await _gate(context, tool, unknown)
+        name = context.message.name
+        await authorize_call(_context(context), name, _version(context))
         try:
             return await call_next(context)
         except UnseenError:
-            raise HiddenError(unknown) from None
+            raise HiddenError(_unknown(name)) from None
 
     async def on_read_resource(
         self, context: MiddlewareContext[ReadResourceRequestParams], call_next: CallNext[Any, Any]
     ) -> Any:
-        server, uri = _context(context).fastmcp, str(context.message.uri)
-        found = await server.get_resource(uri) or await server.get_resource_template(uri)
-        await _gate(context, found, f"Unknown resource: {uri!r}")
+        ctx, uri, version = _context(context), str(context.message.uri), _version(context)
+        found = await ctx.fastmcp.get_resource(uri, version) or await ctx.fastmcp.get_resource_template(uri, version)
+        await _gate(ctx, found, f"Unknown resource: {uri!r}")
         return await call_next(context)
 
     async def on_get_prompt(
         self, context: MiddlewareContext[GetPromptRequestParams], call_next: CallNext[Any, Any]
     ) -> Any:
-        prompt = await _context(context).fastmcp.get_prompt(context.message.name)
-        await _gate(context, prompt, f"Unknown prompt: {context.message.name!r}")
+        ctx, name = _context(context), context.message.name
+        await _gate(ctx, await ctx.fastmcp.get_prompt(name, _version(context)), f"Unknown prompt: {name!r}")
         return await call_next(context)
 
 
@@ -122,10 +122,29 @@ async def _asked(components: Iterable[FastMCPComponent], answer: Callable[[], R]
     return await in_database(answer) if any(map(needs_database, components)) else answer()
 
 
-async def _gate(context: MiddlewareContext[Any], component: FastMCPComponent | None, unknown: str) -> None:
+def _version(context: MiddlewareContext[Any]) -> VersionSpec | None:
+    """Return the version that is asked for: each has rules of its own."""
+    asked = (context.message.meta or {}).get("fastmcp") or {}
+    version = asked.get("version")
+    if not version:
+        return None
+    return VersionSpec(**version) if isinstance(version, dict) else VersionSpec(eq=version)
+
+
+async def authorize_call(ctx: Context, name: str, version: VersionSpec | None) -> None:
+    """Raise NotFoundError unless the caller may use this version of a tool."""
+    tool = await (called_tool(ctx, name) if version is None else ctx.fastmcp.get_tool(name, version))
+    await _gate(ctx, tool, _unknown(name))
+
+
+def _unknown(tool: str) -> str:
+    return f"Unknown tool: {tool!r}"
+
+
+async def _gate(ctx: Context, component: FastMCPComponent | None, unknown: str) -> None:
     if component is None:
         raise NotFoundError(unknown)
-    user, token = await _caller(_context(context))
+    user, token = await _caller(ctx)
     if isinstance(component, AsksItself) and not has_foreign_backends():
         allowed = may_try(component, user, token)
     else:
