@@ -127,7 +127,8 @@ def _truth(path: str, value: Any) -> bool:
 
 def _part(path: str, lookup: str, value: Any) -> str:
     text, largest = str(value), PARTS[lookup]
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= largest):
+    # Python reads no numbers of thousands of digits.
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= largest):
         raise RefusalError(f"filters: {path}__{lookup}: give a number from 1 to {largest}.")
     return text
 
