@@ -12,6 +12,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from mcp_server.derive.admin.arguments import MAX_TERM
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.lookup import resolve
 from mcp_server.derive.admin.refusal import RefusalError
@@ -33,6 +34,8 @@ MAX_VALUES = 100
 # Names that mean something else in the query string of the admin's list.
 RESERVED = (*IGNORED_PARAMS, PAGE_VAR)
 LOOKUPS = ("gte", "lte", "gt", "lt", "isnull", "contains", "icontains", "startswith", "iexact", "in")
+# A database takes no patterns of any length.
+PATTERNS = ("contains", "icontains", "startswith", "iexact")
 # Of a date; those of the list's own drill-down among them, and the largest there is of each.
 PARTS = {"year": 9999, "month": 12, "day": 31}
 
@@ -154,6 +157,8 @@ def _checked(path: str, field: Any, lookup: str, value: Any) -> str:
     """Return the value as the query string has it, after the field has accepted it."""
     if isinstance(value, dict | list) or (isinstance(value, str) and "\x00" in value):
         raise RefusalError(f"filters: {path} takes a single value.")
+    if len(str(value)) > MAX_TERM and lookup in PATTERNS:
+        raise RefusalError(f"filters: {path}__{lookup}: at most {MAX_TERM} characters.")
     has_choices = getattr(field, "flatchoices", None) and lookup in ("exact", "in")
     if isinstance(field, models.DurationField) and not has_choices:
         raise RefusalError(f"filters: {path} takes only {path}__isnull: the admin's list cannot compare durations.")

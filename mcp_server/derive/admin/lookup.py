@@ -204,6 +204,8 @@ def _similar(queryset: Any, name: Any, search: Bound | None) -> list[str]:
     """Return what a wrong name may have meant, among the rows the caller could have searched."""
     if search is None or not isinstance(name, str) or not name.strip() or "\x00" in name:
         return []
+    if len(name) > MAX_TERM:
+        return []
     if not search.admin.get_search_fields(search.request) or not search.may_view(search.model):
         return []
     rows, _ = search.admin.get_search_results(search.request, queryset, name)

@@ -128,10 +128,16 @@ def test_fields_choose_columns_and_pages_say_where_to_go_on(boss):
         ({"order": ["attributes"]}, "Allowed: sku, name"),
         ({"fields": ["password"]}, "cannot be read"),
         ({"search": "a\x00b"}, "NUL"),
+        ({"filters": {"name__contains": "x" * 60_000}}, "name__contains: at most 500 characters"),
     ],
 )
 def test_a_list_names_what_it_does_not_take(boss, arguments, text):
     assert text in boss.refused("list_product", **arguments)
+
+
+def test_a_name_of_any_length_names_no_row(boss):
+    make_product("SKU0001")
+    assert "You see no product" in boss.refused("get_product", sku="x" * 60_000)
 
 
 def test_queries_do_not_grow_with_the_rows(boss):
