@@ -16,7 +16,7 @@ from mcp_server.derive.admin.arguments import checked
 from mcp_server.derive.admin.bound import Bound, for_lists, unique_names
 from mcp_server.derive.admin.callers import caller_key, is_for_reading, most_permitted_user, views
 from mcp_server.derive.admin.derived_tool import READ, DerivedTool
-from mcp_server.derive.admin.exposure import DEFAULT_EXCLUDE, Exposed, find_exposed, inlines_known
+from mcp_server.derive.admin.exposure import DEFAULT_EXCLUDE, Exposed, find_exposed, inlines_known, overrides
 from mcp_server.derive.admin.find_models import register_find_models
 from mcp_server.derive.admin.guards import load_urls
 from mcp_server.derive.admin.texts import bulk_arguments, description, parameters, without_database
@@ -54,6 +54,7 @@ PAGES = {
     "history": ("history",),
     "describe": ("changelist", "change", "add"),
 }
+INLINE_HOOKS = ("get_inlines", "get_inline_instances")
 SAME_FOR_ALL = ("describe", "delete", "actions", "history", "autocomplete")
 
 
@@ -84,16 +85,16 @@ class AdminTool(DerivedTool):
 
     def for_audit(self, arguments: Mapping[str, Any]) -> Any:
         """Return what the audit may keep: not what goes into fields of a kind that keeps secrets."""
-        if self._secrets is None:
-            self._secrets = self._secret_names()
-        return without_values_of(self._secrets, arguments)
-
-    def _secret_names(self) -> set[str]:
         own = self._exposed
         # A row of a special kind may be left to the ModelAdmin of its kind.
         kinds = [kind.model_admin for model, kind in own.peers.items() if issubclass(model, own.model)]
-        inlines = [inline for admin in (own.model_admin, *kinds) for inline in inlines_known(admin)]
-        return secret_names([own.model_admin, *kinds, *inlines])
+        admins = [own.model_admin, *kinds]
+        # A hook may name other inlines than it did before.
+        varies = any(overrides(type(admin), django_admin.ModelAdmin, INLINE_HOOKS) for admin in admins)
+        if self._secrets is None or varies:
+            inlines = [inline for admin in admins for inline in inlines_known(admin)]
+            self._secrets = (self._secrets or set()) | secret_names([*admins, *inlines])
+        return without_values_of(self._secrets, arguments)
 
     @property
     def opens(self) -> str:

@@ -346,3 +346,21 @@ def test_inlines_that_a_hook_names_are_known_to_the_audit_and_to_relations():
     assert Part.objects.get().name == "Hunter2"
     assert "Hunter2" not in str(ToolCall.objects.get(tool="update_machine").arguments)
     assert boss.call("related_machine", id="S-1")["counts"] == {"parts": 1}
+
+
+class LaterInlinesAdmin(admin.ModelAdmin):
+    """Names its inlines from a certain day on."""
+
+    begins = False
+
+    def get_inlines(self, request: Any, obj: Any) -> Any:
+        return [HiddenPartInline] if LaterInlinesAdmin.begins else []
+
+
+def test_an_inline_that_a_hook_names_later_is_known_to_the_audit_from_then_on(monkeypatch: pytest.MonkeyPatch):
+    boss = boss_of((Machine, LaterInlinesAdmin))
+    Machine.objects.create(code="S-1", serial="A 1")
+    boss.call("update_machine", id="S-1", values={"serial": "A 2"})
+    monkeypatch.setattr(LaterInlinesAdmin, "begins", True)
+    boss.call("update_machine", id="S-1", values={"parts": [{"name": "Hunter2"}]})
+    assert "Hunter2" not in str(ToolCall.objects.latest("pk").arguments)
