@@ -54,7 +54,10 @@ def alike(rows: Sequence[Any], render: Any) -> Iterator[Any]:
     first = render(rows[0])
     if (late := deferred - rows[0].get_deferred_fields()) and len(rows) > 1:
         _fill_in(rows[1:], late)
-    missing = [path for path in _fetched(rows[0]) if path not in before]
+    # Rows of several kinds may be in one list; what only some of them have is not fetched for all.
+    kinds = {type(row) for row in rows}
+    shared = (path for path in _fetched(rows[0]) if all(_single(kind, path.partition("__")[0]) for kind in kinds))
+    missing = [path for path in shared if path not in before]
     if missing and len(rows) > 1:
         prefetch_related_objects(list(rows[1:]), *missing)
     yield first
@@ -83,20 +86,23 @@ def _fetchable(field: Any) -> bool:
     return bool(field.concrete or field.many_to_many) and bool(field.related_model)
 
 
-def _fetched(row: Any, depth: int = 1) -> list[str]:
-    """Return the paths of single relations whose rows are in memory."""
+def _fetched(row: Any, model: Any = None, depth: int = 1) -> list[str]:
+    """Return the paths of single relations whose rows are in memory, as every row of the model may have them."""
     paths = []
     for name, related in sorted(row._state.fields_cache.items()):
-        if related is None or not hasattr(related, "_state") or not _is_single(row, name):
+        field = _single(model or row, name)
+        if related is None or not hasattr(related, "_state") or field is None:
             continue
         paths.append(name)
-        if depth < MAX_DEPTH:
-            paths += [f"{name}__{path}" for path in _fetched(related, depth + 1)]
+        # Of the rows of any model nobody knows more.
+        if depth < MAX_DEPTH and field.related_model is not None:
+            paths += [f"{name}__{path}" for path in _fetched(related, field.related_model, depth + 1)]
     return paths
 
 
-def _is_single(row: Any, name: str) -> bool:
-    return any(field.name == name and (field.many_to_one or field.one_to_one) for field in row._meta.get_fields())
+def _single(model: Any, name: str) -> Any:
+    fields = model._meta.get_fields()
+    return next((field for field in fields if field.name == name and (field.many_to_one or field.one_to_one)), None)
 
 
 def rights(bound: Bound, row: Any) -> dict[str, bool]:

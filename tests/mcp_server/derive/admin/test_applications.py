@@ -222,3 +222,15 @@ def test_a_selection_that_is_written_as_words_is_saved_and_stays():
     boss.call("update_job", id=str(job.pk), values={"tags": "loud, red"})
     boss.call("update_job", id=str(job.pk), values={"name": "Cut boards"})
     assert sorted(job.tags.values_list("name", flat=True)) == ["loud", "red"]
+
+
+class AboutAdmin(admin.ModelAdmin):
+    list_display = ["text", "about"]
+
+
+def test_a_list_may_refer_to_rows_of_several_models():
+    machine, tag = Machine.objects.create(code="S-1", serial="A 1"), Tag.objects.create(name="Loud")
+    for row in (tag, Job.objects.create(machine=machine, name="Sharpen")):
+        Note.objects.create(text=f"Of {row}", about=row)
+    rows = boss_of((Note, AboutAdmin)).call("list_note")["rows"]
+    assert {row["about"]["label"] for row in rows} == {"Sharpen on Saw S-1", "Loud"}
