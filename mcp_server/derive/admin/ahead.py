@@ -2,12 +2,16 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from copy import copy
 from typing import Any
 
+from django.contrib.admin import ModelAdmin
 from django.core.exceptions import EmptyResultSet
+from django.db import transaction
 from django.forms.models import BaseModelForm
 
+from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.exposure import overrides
 from mcp_server.derive.admin.inlines import prefixed
 from mcp_server.derive.admin.request import Asked
@@ -54,6 +58,29 @@ def page_of(form_class: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -
 def _named(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a form by name, but those after the first two that come without."""
     return dict.fromkeys(SENT) | dict(zip(SENT, args, strict=False)) | dict(kwargs)
+
+
+class PageBegunError(Exception):
+    """Ends the add view once it knows what its page begins with."""
+
+
+def initial_of(bound: Bound) -> Mapping[str, Any]:
+    """Return what the add page begins with; a view of the project's own may put more into its address."""
+    admin, request = copy(bound.admin), bound.new_request("add")
+    own, found = admin.get_changeform_initial_data, []
+    if not overrides(type(admin), ModelAdmin, ("add_view", "changeform_view")):
+        return dict(own(request))
+
+    def begin(asked: Any) -> Any:
+        found.append(own(asked))
+        raise PageBegunError
+
+    admin.get_changeform_initial_data = begin
+    with suppress(PageBegunError), transaction.atomic(using=bound.database()):
+        admin.add_view(request)
+        # It led somewhere else; what a page does when it is opened must not be done twice.
+        transaction.set_rollback(True, using=bound.database())
+    return dict(found[0] if found else own(request))
 
 
 def narrowed(form: Any, name: str) -> bool:

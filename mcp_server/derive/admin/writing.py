@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils.html import format_html
 from django.utils.translation import gettext
 
-from mcp_server.derive.admin.ahead import page_of, post_inlines_when_asked
+from mcp_server.derive.admin.ahead import initial_of, page_of, post_inlines_when_asked
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.changes import (
     inline_outcome,
@@ -101,7 +101,7 @@ class Write:
         writable = [item for item in inlines_of(bound, self._inlines) if bound.exposed.takes(item.name)]
         self.partial = Partial(bound, row, values, {item.name: item for item in writable})
         if row is None:
-            self.partial.initial = bound.admin.get_changeform_initial_data(bound.new_request(*self.view))
+            self.partial.initial = initial_of(bound)
 
     def check_permission(self) -> None:
         """Refuse in words what the view would refuse with a bare 403."""

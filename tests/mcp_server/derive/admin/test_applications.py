@@ -234,3 +234,41 @@ def test_a_list_may_refer_to_rows_of_several_models():
         Note.objects.create(text=f"Of {row}", about=row)
     rows = boss_of((Note, AboutAdmin)).call("list_note")["rows"]
     assert {row["about"]["label"] for row in rows} == {"Sharpen on Saw S-1", "Loud"}
+
+
+class LikeTheLastAdmin(admin.ModelAdmin):
+    """Begins with the newest row, as settings do of which the newest row counts."""
+
+    fields = ["name", "count"]
+
+    def add_view(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        request.GET = request.GET.copy()
+        request.GET.update({"count": Gadget.objects.latest("pk").count, "name": "A copy"})
+        return super().add_view(request, *args, **kwargs)
+
+
+def test_a_new_row_begins_with_what_the_view_gives_its_page():
+    Gadget.objects.create(name="Lamp", count=7)
+    boss = boss_of((Gadget, LikeTheLastAdmin))
+    boss.call("create_gadget", values={"name": "Torch"})
+    boss.call("create_gadget", values={"count": 8})
+    assert list(Gadget.objects.order_by("pk").values_list("name", "count")) == [
+        ("Lamp", 7),
+        ("Torch", 7),
+        ("A copy", 8),
+    ]
+
+
+class DraftAdmin(admin.ModelAdmin):
+    """Adds an empty row as soon as its page opens."""
+
+    fields = ["name"]
+
+    def add_view(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        Gadget.objects.create(name="Draft")
+        return super().add_view(request, *args, **kwargs)
+
+
+def test_asking_what_a_page_begins_with_leaves_no_rows():
+    boss_of((Gadget, DraftAdmin)).call("create_gadget", values={"name": "Torch"})
+    assert list(Gadget.objects.order_by("pk").values_list("name", flat=True)) == ["Draft", "Torch"]
