@@ -90,6 +90,8 @@ class Write:
     def __init__(self, bound: Bound, row: Any, values: Mapping[str, Any], *, dry_run: bool = False) -> None:
         self.bound, self.row, self.dry_run = bound, row, dry_run
         self.before = {} if row is None else stored(row)
+        # The row is saved in place: a model that saves every row as its only one changes this one's key.
+        self.key = None if row is None else row.pk
         self.form: Any = None
         self.formsets: list[Any] = []
         self.saved: Any = None
@@ -127,7 +129,7 @@ class Write:
             raise form_refusal(error) from None
         except PermissionDenied as error:
             raise PermissionDenied(str(error) or refused(bound, self.row, "change" if self.row else "add")) from error
-        if self.row is not None and self.saved is not None and self.saved.pk != self.row.pk:
+        if self.row is not None and self.saved is not None and self.saved.pk != self.key:
             raise RefusalError("Not saved: the admin's page would have changed another row.")
         if self.saved is None or not is_stored(self.saved):
             told = " ".join(bound.request.messages(marked=False)) or self._kinds()

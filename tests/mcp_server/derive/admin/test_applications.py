@@ -272,3 +272,21 @@ class DraftAdmin(admin.ModelAdmin):
 def test_asking_what_a_page_begins_with_leaves_no_rows():
     boss_of((Gadget, DraftAdmin)).call("create_gadget", values={"name": "Torch"})
     assert list(Gadget.objects.order_by("pk").values_list("name", flat=True)) == ["Draft", "Torch"]
+
+
+class OneRowAdmin(admin.ModelAdmin):
+    """Saves every row as the first one, as settings do of which there is one row."""
+
+    fields = ["name"]
+
+    def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
+        obj.pk = Gadget.objects.earliest("pk").pk
+        super().save_model(request, obj, form, change)
+
+
+def test_a_row_that_would_be_saved_over_another_one_is_refused():
+    lamp, torch = Gadget.objects.create(name="Lamp"), Gadget.objects.create(name="Torch")
+    boss = boss_of((Gadget, OneRowAdmin))
+    assert "another row" in boss.refused("update_gadget", id=torch.pk, values={"name": "Bulb"})
+    boss.call("update_gadget", id=lamp.pk, values={"name": "Floor lamp"})
+    assert list(Gadget.objects.order_by("pk").values_list("name", flat=True)) == ["Floor lamp", "Torch"]
