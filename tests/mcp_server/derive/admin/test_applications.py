@@ -290,3 +290,44 @@ def test_a_row_that_would_be_saved_over_another_one_is_refused():
     assert "another row" in boss.refused("update_gadget", id=torch.pk, values={"name": "Bulb"})
     boss.call("update_gadget", id=lamp.pk, values={"name": "Floor lamp"})
     assert list(Gadget.objects.order_by("pk").values_list("name", flat=True)) == ["Floor lamp", "Torch"]
+
+
+class HistoryFilter(admin.ListFilter):
+    """Offers a link, and leaves what it does to the ModelAdmin."""
+
+    title = parameter_name = "history"
+
+    def __init__(self, request: Any, params: Any, *args: Any) -> None:
+        super().__init__(request, params, *args)
+        if "history" in params:
+            self.used_parameters["history"] = params.pop("history")
+
+    def has_output(self) -> bool:
+        return True
+
+    def choices(self, changelist: Any) -> Any:
+        yield {"selected": True, "display": "Now", "query_string": changelist.get_query_string({}, ["history"])}
+        yield {"selected": False, "display": "All", "query_string": changelist.get_query_string({"history": "1"})}
+
+    def queryset(self, request: Any, queryset: Any) -> Any:
+        return queryset
+
+    def expected_parameters(self) -> list[str]:
+        return ["history"]
+
+
+class HistoryAdmin(admin.ModelAdmin):
+    list_filter = [HistoryFilter]
+
+    def get_queryset(self, request: Any) -> Any:
+        rows = super().get_queryset(request)
+        return rows if request.GET.get("history") == "1" else rows.filter(count__gt=0)
+
+
+def test_a_filter_may_leave_its_work_to_the_model_admin():
+    Gadget.objects.create(name="Lamp", count=1)
+    Gadget.objects.create(name="Torch", count=0)
+    boss = boss_of((Gadget, HistoryAdmin))
+    assert boss.call("list_gadget")["total"] == 1
+    assert boss.call("list_gadget", filters={"history": "1"})["total"] == 2
+    assert "use one of" in boss.refused("list_gadget", filters={"history": "2"})
