@@ -16,7 +16,7 @@ from django.db.models.constants import LOOKUP_SEP
 from django.utils.functional import cached_property
 
 from mcp_server.derive.admin.exposure import Exposed
-from mcp_server.derive.admin.form_classes import keeping
+from mcp_server.derive.admin.form_classes import form_class_of
 from mcp_server.derive.admin.guards import guard, has_page
 from mcp_server.derive.admin.request import AdminRequest, admin_path
 from mcp_server.derive.admin.values import name_of
@@ -39,7 +39,7 @@ class Bound:
         self._declared_search = self.admin.get_search_fields
         self.admin.get_search_fields = self._search_fields
         # Django builds a form to tell the names of its fields.
-        self.admin._get_form_for_get_fields = partial(keeping(self.admin).get_form, fields=None)
+        self.admin._get_form_for_get_fields = partial(form_class_of, self.admin, fields=None)
         guard(self.admin, user)
         self.request = self.new_request()
 

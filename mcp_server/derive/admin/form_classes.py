@@ -89,6 +89,23 @@ def keeping(admin: Any) -> Any:
     return twin
 
 
+def form_class_of(admin: Any, *args: Any, **kwargs: Any) -> Any:
+    """Return what the ModelAdmin's get_form returns, as a class of the caller's own."""
+    return _whole(keeping(admin).get_form(*args, **kwargs))
+
+
+def _whole(form: Any) -> Any:
+    """Return the class that a functools.partial of a form class stands for: its fields are asked for too."""
+    if not isinstance(form, partial):
+        return form
+    kind = _whole(form.func)
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        kind.__init__(self, *form.args, *args, **{**form.keywords, **kwargs})
+
+    return _subclass(kind, __init__=init)
+
+
 def _lasts(kind: Any) -> bool:
     """Tell whether a class is found where it says it is: one that a hook makes for one call shall end with it."""
     found = sys.modules.get(kind.__module__)

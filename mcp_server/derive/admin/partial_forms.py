@@ -33,6 +33,15 @@ class PartialForm:
     mcp_looking: Any = None
     mcp_page: Any = None
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        new: Any = super().__new__
+        form = new(cls) if new is object.__new__ else new(cls, *args, **kwargs)
+        if not isinstance(form, PartialForm):
+            # The project's own __new__ hands out a finished form of another class.
+            form.__class__ = cls.mcp.form_class(type(form))
+            form.mcp_begin()
+        return form
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if self.mcp_looking is None:
             super().__init__(*args, **kwargs)

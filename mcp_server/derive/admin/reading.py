@@ -15,7 +15,7 @@ from mcp_server.derive.admin.arguments import term_of
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.exposure import inlines_known
 from mcp_server.derive.admin.filters import field_filters
-from mcp_server.derive.admin.form_classes import keeping
+from mcp_server.derive.admin.form_classes import form_class_of
 from mcp_server.derive.admin.inlines import formsets_of, inlines_of, read_inlines, viewable_inlines
 from mcp_server.derive.admin.listing import page_of
 from mcp_server.derive.admin.lookup import MAX_LABELS, find_row, handed
@@ -47,7 +47,7 @@ def get_row(bound: Bound, arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _value(bound: Bound, name: str, field: Any, row: Any) -> Any:
     if model_field(bound.model, field) is None and not callable(field) and not _computed(bound, name):
         # A field of the form alone: only the form knows what it starts with.
-        form = keeping(bound.admin).get_form(bound.request, row, change=True)(instance=row)
+        form = form_class_of(bound.admin, bound.request, row, change=True)(instance=row)
         return plain(form.get_initial_for_field(form.fields[name], name)) if name in form.fields else None
     return read(field, row, bound.admin)
 
@@ -252,7 +252,7 @@ def _offered(bound: Bound, name: str, rows: Any) -> Any:
 
 def _changed_fields(bound: Bound) -> dict[str, Any]:
     nothing: dict[str, Any] = {}
-    return bound.on_sample(lambda row: form_fields(keeping(bound.admin).get_form(bound.request, row), row), nothing)
+    return bound.on_sample(lambda row: form_fields(form_class_of(bound.admin, bound.request, row), row), nothing)
 
 
 def _ask_as_the_view(request: Any, field: Any, term: str) -> None:
@@ -267,7 +267,7 @@ def _form_choices(bound: Bound, name: str) -> Any:
     inlines = {inline.name: inline.formset.form for inline in inlines_of(bound, formsets_of(bound))} if own else {}
     form = form_fields(inlines[own]) if own else _changed_fields(bound)
     if name not in form and not own:
-        form = form_fields(keeping(bound.admin).get_form(bound.request))
+        form = form_fields(form_class_of(bound.admin, bound.request))
     queryset = getattr(form.get(column), "queryset", None)
     if queryset is None:
         raise RefusalError(f"field: no form of yours has {name}.")

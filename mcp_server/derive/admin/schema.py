@@ -13,7 +13,7 @@ from django.forms.models import BaseModelForm, ModelChoiceField, ModelMultipleCh
 
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.exposure import overrides
-from mcp_server.derive.admin.form_classes import keeping
+from mcp_server.derive.admin.form_classes import form_class_of
 from mcp_server.derive.admin.inlines import Inline, formsets_of, inlines_of
 from mcp_server.derive.admin.kept import asks_of_blank
 from mcp_server.derive.admin.values import name_of, plain, text_of
@@ -43,7 +43,7 @@ STRINGS: list[tuple[Any, dict[str, Any]]] = [
 
 def values_schema(bound: Bound, row: Any = None, *, change: bool = False, full: bool = False) -> dict[str, Any]:
     """Return the schema of what create or update takes: the form's fields and the inlines' rows."""
-    form = keeping(bound.admin).get_form(bound.request, row, change=change)
+    form = form_class_of(bound.admin, bound.request, row, change=change)
     declared = form_fields(form, row)
     aside = not_on_page(bound.admin, bound.request, row, form, declared)
     fields = {
@@ -110,7 +110,7 @@ def added_fields(bound: Bound, row: Any) -> dict[str, Any]:
     """Return the fields that only the form made for this row has, where the page shows them."""
     if not draws_itself(bound.admin):
         return {}
-    form = keeping(bound.admin).get_form(bound.request, row, change=True)
+    form = form_class_of(bound.admin, bound.request, row, change=True)
     return bound.visible(form_fields(form, row).keys() - form.base_fields.keys())
 
 

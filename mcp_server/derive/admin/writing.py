@@ -25,7 +25,7 @@ from mcp_server.derive.admin.changes import (
     with_values,
 )
 from mcp_server.derive.admin.exposure import overrides
-from mcp_server.derive.admin.form_classes import keeping
+from mcp_server.derive.admin.form_classes import form_class_of
 from mcp_server.derive.admin.forms import Partial
 from mcp_server.derive.admin.inlines import formsets_of, inlines_of
 from mcp_server.derive.admin.locking import locked
@@ -143,7 +143,7 @@ class Write:
         admin, request = self.bound.admin, self.bound.request
         if overrides(type(admin), ModelAdmin, ("get_form",)):
             asking = self.bound.new_request(*self.view)
-            shown = keeping(admin).get_form(asking, self.row, change=self.row is not None)
+            shown = form_class_of(admin, asking, self.row, change=self.row is not None)
             page = page_of(shown, (request.POST, request.FILES), {"instance": self.row})
             if page is not None:
                 self.partial.fill_page(page)
@@ -184,7 +184,7 @@ class Write:
 
         def get_form(*args: Any, **kwargs: Any) -> Any:
             if not (is_same and built):
-                built[:] = [self.partial.form_class(keeping(own).get_form(*args, **kwargs))]
+                built[:] = [self.partial.form_class(form_class_of(own, *args, **kwargs))]
             return built[0]
 
         return get_form

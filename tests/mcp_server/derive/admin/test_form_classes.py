@@ -4,6 +4,7 @@ import gc
 import weakref
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from itertools import cycle, repeat
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from django.db.models import CharField, Manager, Q, QuerySet
 from django.forms import ModelForm
 from django.forms.models import BaseInlineFormSet
 
+from tests.everything.models import Gadget
 from tests.factories import make_user
 from tests.mcp_server.derive.admin.conftest import Caller, boss_of, server_of, site_of
 from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Part, Tag
@@ -452,3 +454,48 @@ def test_a_class_is_made_of_the_answers_it_is_kept_by(machine: Machine, monkeypa
     boss.result("update_machine", id=machine.pk, values={"parts": parts}, dry_run=True)
     monkeypatch.setattr(WaveringInline, "numbers", repeat(1))
     assert "at most 1" in boss.refused("update_machine", id=machine.pk, values={"parts": parts})
+
+
+class AskingForm(forms.ModelForm):
+    """Wants the request, which a get_form hands to each form of its own making."""
+
+    def __init__(self, *args: Any, request: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+    def clean_slug(self) -> str:
+        return self.cleaned_data["slug"] or f"of-{self.request.user}"
+
+
+class PartlyBuiltAdmin(admin.ModelAdmin):
+    form = AskingForm
+    fieldsets = [(None, {"fields": ["name", "slug", "count"]})]
+
+    def get_form(self, request: Any, obj: Any = None, **kwargs: Any) -> Any:
+        return partial(super().get_form(request, obj, **kwargs), request=request)
+
+
+class MadeByNewAdmin(admin.ModelAdmin):
+    form = AskingForm
+    fields = ["name", "slug", "count"]
+
+    def get_form(self, request: Any, obj: Any = None, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, **kwargs)
+
+        class WithRequest(form):  # type: ignore[misc, valid-type]
+            def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+                return form(*args, request=request, **kwargs)
+
+        return WithRequest
+
+
+@pytest.mark.parametrize("model_admin", [PartlyBuiltAdmin, MadeByNewAdmin])
+def test_a_form_may_be_handed_the_request_as_it_is_made(model_admin):
+    lamp = Gadget.objects.create(name=" Lamp ", slug="lamp")
+    boss = boss_of((Gadget, model_admin))
+    assert "count" in boss.call("describe_gadget")["values"]
+    assert boss.call("get_gadget", id=lamp.pk)["slug"] == "lamp"
+    assert boss.call("update_gadget", id=lamp.pk, values={"count": 4})["changed"] == {"count": [0, 4]}
+    boss.call("create_gadget", values={"name": "Torch"})
+    rows = Gadget.objects.order_by("pk").values_list("name", "slug", "count")
+    assert list(rows) == [(" Lamp ", "lamp", 4), ("Torch", "of-boss", 0)]
