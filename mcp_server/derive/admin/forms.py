@@ -14,6 +14,7 @@ from mcp_server.derive.admin.ahead import may_look, narrowed
 from mcp_server.derive.admin.bound import Bound, model_field
 from mcp_server.derive.admin.changes import stored
 from mcp_server.derive.admin.convert import check_base64, python_value
+from mcp_server.derive.admin.inline_rows import done_to, row_named, rows_given
 from mcp_server.derive.admin.inlines import Inline
 from mcp_server.derive.admin.kept import (
     asks_of_blank,
@@ -42,7 +43,7 @@ class Partial:
     def __init__(self, bound: Bound, row: Any, values: Mapping[str, Any], inlines: Mapping[str, Inline]) -> None:
         self.bound, self.row, self.inlines = bound, row, inlines
         self.given: dict[str, Mapping[str, Any]] = {"": {k: v for k, v in values.items() if k not in inlines}}
-        self.rows = {inlines[name].prefix: _rows(name, values[name]) for name in values if name in inlines}
+        self.rows = {inlines[name].prefix: rows_given(name, values[name]) for name in values if name in inlines}
         self.initial: Mapping[str, Any] = {}
         self.staying: set[str] = set()
         # Rows of inlines that are to go, by what the names of their fields begin with, as they were.
@@ -253,7 +254,7 @@ class Partial:
             if "id" not in values:
                 new.append((f".{number}", values))
                 continue
-            found = _named(self.bound.request, inline, existing, values["id"])
+            found = row_named(self.bound.request, inline, existing, values["id"])
             if found.pk in changes:
                 raise RefusalError(f"{self.name_of(formset)}: row {found.pk} is given more than once.")
             changes[found.pk] = f".{number}", {name: value for name, value in values.items() if name != "id"}
@@ -266,7 +267,7 @@ class Partial:
         deleted = sum(1 for _, change in changes.values() if change.get(DELETE) is True)
         asked = {"add": len(new), "delete": deleted, "change": len(changes) - deleted}
         if refused := [verb for verb, number in asked.items() if number and not rights[verb]]:
-            raise RefusalError(f"{inline.name}: rows cannot be {' or '.join(map(_done, refused))} here by your user.")
+            raise RefusalError(f"{inline.name}: rows cannot be {' or '.join(map(done_to, refused))} here by your user.")
         # The page offers no form for one row more; nothing behind it would stop a longer list.
         if new and formset.max_num is not None and len(existing) - deleted + len(new) > formset.max_num:
             raise RefusalError(f"{inline.name}: at most {formset.max_num} rows.")
@@ -279,41 +280,6 @@ def rows_shown(formset: Any, existing: int) -> int:
     """
     extra = formset.extra if formset.mcp_blank else 0
     return int(min(max(existing, formset.min_num) + extra, max(existing, formset.max_num)))
-
-
-def _done(verb: str) -> str:
-    return {"add": "added", "delete": "deleted", "change": "changed"}[verb]
-
-
-def _rows(name: str, rows: Any) -> list[Mapping[str, Any]]:
-    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
-        raise RefusalError(f'{name}: give a list of objects; with "id" they change that row, without it they add one.')
-    return rows
-
-
-def _named(request: Any, inline: Inline | None, existing: list[Any], ref: Any) -> Any:
-    """Return the row of the inline that is named by its id, a unique field or its label."""
-    shown = {} if inline is None else inline.fields(request, None)
-    fields = existing[0]._meta.concrete_fields if existing else ()
-    known = ("id", *(field.name for field in fields if field.unique and field.name in shown), "label")
-    by = "id"
-    if isinstance(ref, Mapping):
-        by = next((name for name in known if ref.get(name) is not None), "")
-        ref = ref.get(by)
-    found = [row for row in existing if by == "id" and str(row.pk) == str(ref)]
-    columns = known[1:] if by == "id" else [by]
-    found = found or [row for row in existing if str(ref) in {_text(row, column) for column in columns}]
-    if len(found) != 1:
-        ids = ", ".join(f"{row.pk} ({label_of(row)})" for row in existing[:20]) or "none"
-        told = f"no row {str(ref)[:40]!r}" if by else f"a row is named by one of: {', '.join(known)}"
-        raise RefusalError(f"{inline.name if inline else 'inline'}: {told}. Rows: {ids}.")
-    return found[0]
-
-
-def _text(row: Any, column: str) -> str:
-    if column == "label":
-        return label_of(row)
-    return str(getattr(row, row._meta.get_field(column).attname)) if column else ""
 
 
 def shown(form: Any, name: str) -> Any:
