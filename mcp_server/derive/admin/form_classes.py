@@ -101,7 +101,7 @@ def _lasts(kind: Any) -> bool:
 def _keeping(kind: Any) -> Any:
     """Return the class with ours right before Django's among its bases, or None where there can be none."""
     keeps = KeepsForm if issubclass(kind, ModelAdmin) else KeepsFormset
-    own = (name for base in kind.__mro__ if base is not object for name in UNLIKE if vars(base).get(name))
+    own = (name for base in kind.__mro__ if base not in keeps.__mro__ for name in UNLIKE if vars(base).get(name))
     if any(own) or type(kind) is not type(keeps):
         return None
     try:
