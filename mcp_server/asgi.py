@@ -5,14 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import fastmcp
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from fastmcp import FastMCP
 from fastmcp.server.http import StarletteWithLifespan, create_sse_app, create_streamable_http_app
 from mcp.server.transport_security import RequestBodyLimitMiddleware
 from mcp.shared.inbound import X_MCP_HEADER_KEY
-from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -68,7 +66,6 @@ def build_app(server: FastMCP[Any], django: ASGIApp | None = None) -> Starlette:
                 await stack.enter_async_context(part.lifespan(part))
             await stack.enter_async_context(drain.on_stop())
             await look_schemas_up_directly(server)
-            trace_for_somebody()
             # What exists now lives as long as the process: collections need not walk over it again.
             gc.collect()
             gc.freeze()
@@ -94,16 +91,6 @@ async def look_schemas_up_directly(server: FastMCP[Any]) -> None:
     # One without such declarations would be walked through at every call, and nothing found.
     schemas = {tool.name: tool.parameters if X_MCP_HEADER_KEY in str(tool.parameters) else {} for tool in tools}
     server._mcp_server.get_tool_input_schema = schemas.get
-
-
-def trace_for_somebody() -> None:
-    """Spare messages the spans of OpenTelemetry where the process has set up nothing that would take them.
-
-    Whoever sets it up later than the server starts says FASTMCP_TELEMETRY_MODE=native.
-    """
-    is_chosen = "telemetry_mode" in fastmcp.settings.model_fields_set
-    if not is_chosen and isinstance(get_tracer_provider(), ProxyTracerProvider):
-        fastmcp.settings.telemetry_mode = "off"
 
 
 def _streamable(server: FastMCP[Any]) -> StarletteWithLifespan:

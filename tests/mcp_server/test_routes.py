@@ -2,18 +2,16 @@
 
 from typing import Any
 
-import fastmcp
 import pytest
 from django.core.asgi import get_asgi_application
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from fastmcp import FastMCP
-from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider
 from pytest_django import Settings
 from starlette.applications import Starlette
 
-from mcp_server import asgi, health
+from mcp_server import health
 from mcp_server.asgi import build_app
 from tests.mcp_server.clients import http, mcp_client, running
 from tests.mcp_server.wire import ERAS, HANDSHAKE, answer, call, initialize, message, post
@@ -182,15 +180,3 @@ async def test_pages_are_served_beside_mcp_where_wanted(server: FastMCP[Any], se
         async with running(app), http(app) as client:
             assert (await client.get("/admin/")).status_code == status
             assert (await client.get("/mcp/nothing")).status_code == 404
-
-
-@pytest.mark.parametrize(("provider", "mode"), [(ProxyTracerProvider(), "off"), (NoOpTracerProvider(), "native")])
-async def test_messages_make_spans_only_where_the_process_has_set_up_who_takes_them(
-    app: Starlette, monkeypatch: pytest.MonkeyPatch, provider: Any, mode: str
-) -> None:
-    settings = fastmcp.settings.model_copy(update={"telemetry_mode": "native"})
-    settings.model_fields_set.discard("telemetry_mode")
-    monkeypatch.setattr(fastmcp, "settings", settings)
-    monkeypatch.setattr(asgi, "get_tracer_provider", lambda: provider)
-    async with running(app):
-        assert settings.telemetry_mode == mode
