@@ -1,4 +1,4 @@
-"""A server that is told to stop takes nothing new and ends what it has."""
+"""A server that is told to stop takes nothing new and ends what it has; until then it sends at once."""
 
 import os
 import signal
@@ -6,8 +6,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -28,18 +29,23 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_a_stopping_server_refuses_connections_and_answers_the_call_it_has(tmp_path: Path) -> None:
+@contextmanager
+def served(**variables: str) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
     (port,) = free_ports(1)
-    arrived, release = tmp_path / "arrived", tmp_path / "release"
     command = [sys.executable, "-m", "deploy.serve", "tests.deploy.waiting:application"]
     command += ["--port", str(port), "--workers", "2", "--timeout-graceful-shutdown", "20"]
-    env = os.environ | {"ARRIVED": str(arrived), "RELEASE": str(release)}
-    with (
-        subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.DEVNULL) as server,
-        ThreadPoolExecutor(1) as pool,
-    ):
+    with subprocess.Popen(command, cwd=ROOT, env=os.environ | variables, stderr=subprocess.DEVNULL) as server:
         try:
             wait_until(lambda: listens(port))
+            yield server, port
+        finally:
+            server.terminate()
+
+
+def test_a_stopping_server_refuses_connections_and_answers_the_call_it_has(tmp_path: Path) -> None:
+    arrived, release = tmp_path / "arrived", tmp_path / "release"
+    with served(ARRIVED=str(arrived), RELEASE=str(release)) as (server, port), ThreadPoolExecutor(1) as pool:
+        try:
             answer = pool.submit(lambda: urlopen(f"http://127.0.0.1:{port}/wait", timeout=20).read())
             wait_until(arrived.exists)
             server.send_signal(signal.SIGTERM)
@@ -50,4 +56,9 @@ def test_a_stopping_server_refuses_connections_and_answers_the_call_it_has(tmp_p
             assert server.wait(15) == 0
         finally:
             release.touch()
-            server.terminate()
+
+
+def test_workers_send_the_body_without_waiting_for_the_head_to_be_acknowledged() -> None:
+    with served() as (_, port):
+        options = urlopen(f"http://127.0.0.1:{port}/sends-at-once", timeout=20).read()
+    assert options in {b"[1]", b"[1, 1]"}  # The probe's own connection may not be closed yet.
