@@ -72,10 +72,10 @@ class Stack:
         return done
 
     def up(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        if self.lab:
-            return self.run(*self.compose, "up", *arguments, check=check)
-        done = self.run(*self.compose, "up", "--build", "--detach", *arguments, check=check)
+        options = [] if self.lab else ["--build", "--detach"]
+        done = self.run(*self.compose, "up", *options, *arguments, check=check)
         if not done.returncode:
+            # Also where the engine has waited: its name server may be away for ten seconds after it added containers.
             wait_until("the stack answers", lambda: self.status("/mcp/ready") == 200, 180)
         return done
 
