@@ -4,7 +4,6 @@ Everything is on for the tool: token, permissions, audit and metrics. One worker
 """
 
 import argparse
-import asyncio
 import json
 import os
 import socket
@@ -36,7 +35,7 @@ def main() -> None:
         }
         token = prepare(environment)
         with served(environment) as port:
-            asyncio.run(compare(port, token, options.rounds, options.seconds))
+            compare(port, token, options.rounds, options.seconds)
 
 
 def prepare(environment: dict[str, str]) -> str:
@@ -79,18 +78,18 @@ def wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:
     raise SystemExit(f"{url} does not answer.")
 
 
-async def compare(port: int, token: str, rounds: int, seconds: float) -> None:
+def compare(port: int, token: str, rounds: int, seconds: float) -> None:
     view = get("/products.json", port, b'"sku"')
     calls = [tool_call("list_products", {"limit": 20}, token, port, protocol) for protocol in (PROTOCOL, "2025-11-25")]
     for load in (view, *calls):
-        await rate(load, port, clients=4, seconds=1.0)  # warms up
+        rate(load, port, clients=4, seconds=1.0)  # warms up
     print(f"{'answers per second':<32}{'1 client':>10}{'ratio':>8}{'16 clients':>12}{'ratio':>8}")
     # Side by side: every round measures all of them, so that a slow moment of the machine hits all alike.
     figures: dict[tuple[str, int], list[float]] = {}
     for _ in range(rounds):
         for clients in (1, 16):
             for load in (view, *calls):
-                got = await rate(load, port, clients=clients, seconds=seconds)
+                got = rate(load, port, clients=clients, seconds=seconds)
                 figures.setdefault((load.name, clients), []).append(got)
     for load in (view, *calls):
         report(load, view, figures)

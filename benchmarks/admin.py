@@ -4,7 +4,6 @@ Lists of 20 and 100 products against the changelist showing as many, updates aga
 on for the tools: token, permissions, audit and metrics; for the pages the whole of MIDDLEWARE. One client, raw sockets.
 """
 
-import asyncio
 import json
 import os
 import statistics
@@ -53,7 +52,7 @@ def main() -> None:
         token = prepare(environment)
         facts = json.loads(manage(environment, "shell", "--no-imports", "-c", FACTS).partition("FACTS")[2])
         with served(environment) as port:
-            asyncio.run(compare(pairs(facts, token, port), port))
+            compare(pairs(facts, token, port), port)
 
 
 def pairs(facts: dict[str, Any], token: str, port: int) -> list[tuple[str, Load, Load]]:
@@ -102,16 +101,14 @@ def _request(method: str, path: str, head: list[str], form: dict[str, Any] | Non
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-async def compare(found: list[tuple[str, Load, Load]], port: int) -> None:
+def compare(found: list[tuple[str, Load, Load]], port: int) -> None:
     for _, page, tool in found:
         for load in (page, tool):
-            await rate(load, port, clients=1, seconds=0.5)  # warms up
+            rate(load, port, clients=1, seconds=0.5)  # warms up
     print(f"{'milliseconds, one client':<28}{'admin':>8}{'tool':>8}{'ratio':>8}{'goal':>8}")
     # Side by side in every round, so that a slow moment of the machine hits both.
     for name, page, tool in found:
-        rounds = [
-            [1000 / await rate(load, port, clients=1, seconds=SECONDS) for load in (page, tool)] for _ in range(ROUNDS)
-        ]
+        rounds = [[1000 / rate(load, port, clients=1, seconds=SECONDS) for load in (page, tool)] for _ in range(ROUNDS)]
         ratio = statistics.median(own / admin for admin, own in rounds)
         admin, own = (statistics.median(column) for column in zip(*rounds, strict=True))
         print(f"{name:<28}{admin:>8.1f}{own:>8.1f}{ratio:>8.2f}{GOALS[name.split()[0]]:>8.1f}")

@@ -1,11 +1,14 @@
-"""A load generator over raw sockets, so that a client library's own time is in no figure."""
+"""A load generator over raw sockets that block, so that a client's own time is in no figure."""
 
-import asyncio
 import json
+import re
+import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
+from typing import BinaryIO
 
 PROTOCOL = "2026-07-28"
 
@@ -48,35 +51,35 @@ def tool_call(tool: str, arguments: dict[str, object], token: str, port: int, pr
     return Load(f"{tool} ({protocol})", repeat(request), b'"isError":false')
 
 
-async def rate(load: Load, port: int, *, clients: int, seconds: float) -> float:
+def rate(load: Load, port: int, *, clients: int, seconds: float) -> float:
     """Return answers per second with this many clients, each waiting for its answer before it asks again."""
-    until = time.perf_counter() + seconds
     start = time.perf_counter()
-    counts = await asyncio.gather(*(_client(load, port, until) for _ in range(clients)))
+    with ThreadPoolExecutor(clients) as pool:
+        counts = list(pool.map(lambda _: _client(load, port, start + seconds), range(clients)))
     return sum(counts) / (time.perf_counter() - start)
 
 
-async def _client(load: Load, port: int, until: float) -> int:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
+def _client(load: Load, port: int, until: float) -> int:
     done = 0
-    while time.perf_counter() < until:
-        writer.write(next(load.requests))
-        body = await _answer(reader)
-        if load.expects not in body:
-            raise RuntimeError(f"{load.name} answered {body[:500]!r}")
-        done += 1
-    writer.close()
+    with socket.create_connection(("127.0.0.1", port)) as connection, connection.makefile("rb") as stream:
+        while time.perf_counter() < until:
+            connection.sendall(next(load.requests))
+            body = _answer(stream)
+            if load.expects not in body:
+                raise RuntimeError(f"{load.name} answered {body[:500]!r}")
+            done += 1
     return done
 
 
-async def _answer(reader: asyncio.StreamReader) -> bytes:
-    head = await reader.readuntil(b"\r\n\r\n")
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return await reader.readexactly(int(line.partition(b":")[2]))
-    chunks = []
-    while size := int(await reader.readline(), 16):
-        chunks.append(await reader.readexactly(size))
-        await reader.readexactly(2)
-    await reader.readexactly(2)
-    return b"".join(chunks)
+def _answer(stream: BinaryIO) -> bytes:
+    head = b"".join(iter(stream.readline, b"\r\n")).lower()
+    if length := re.search(rb"^content-length: (\d+)", head, re.MULTILINE):
+        return stream.read(int(length[1]))
+    return b"".join(_chunks(stream))
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    while size := int(stream.readline(), 16):
+        yield stream.read(size)
+        stream.readline()
+    stream.readline()
