@@ -7,8 +7,9 @@ from typing import Any
 from django.apps import apps
 from django.utils.module_loading import autodiscover_modules
 from fastmcp import FastMCP
+from fastmcp.server.providers import AggregateProvider, LocalProvider
 from fastmcp.tools import Tool, ToolResult
-from fastmcp.utilities.versions import VersionSpec
+from fastmcp.utilities.versions import VersionSpec, version_sort_key
 
 from mcp_server.audit_log import audit_log
 from mcp_server.auth import DjangoTokenVerifier
@@ -17,6 +18,7 @@ from mcp_server.conf import setting
 from mcp_server.context import called_otherwise, tool_looked_up
 from mcp_server.derive.completion import register_completion
 from mcp_server.derive.prompts import register_settings_prompts
+from mcp_server.derive.provider import DerivedProvider
 from mcp_server.middleware import message_middleware
 from mcp_server.middleware.auth import authorize_call
 from mcp_server.orm import database_threads
@@ -42,7 +44,16 @@ async def lifespan(server: FastMCP[Any]) -> AsyncIterator[None]:
     database_threads.close()
 
 
-class Server(FastMCP[Any]):
+class AsksInTurn(AggregateProvider):
+    async def _get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
+        """Find a tool without FastMCP's task for each provider, where all of them answer from memory."""
+        if not all(isinstance(provider, LocalProvider | DerivedProvider) for provider in self.providers):
+            return await super()._get_tool(name, version)
+        found = [tool for provider in self.providers if (tool := await provider.get_tool(name, version))]
+        return max(found, key=version_sort_key, default=None)
+
+
+class Server(FastMCP[Any], AsksInTurn):
     async def get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
         """Return the tool that a call names; what runs is then the very one that was authorized."""
         known = tool_looked_up(self, name) if version is None else None
