@@ -9,7 +9,6 @@ from django.db.models import QuerySet
 
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.exposure import is_chosen, is_writable
-from mcp_server.derive.admin.form_classes import keeping
 from mcp_server.derive.admin.guards import WRITES, by_permissions
 from mcp_server.derive.admin.rows import alike, fetch_relations, identity
 from mcp_server.derive.admin.values import name_of, read
@@ -77,7 +76,7 @@ def prefixed(formsets: Any) -> Iterator[tuple[str, Any, Any]]:
 def formsets_of(bound: Bound, row: Any = None) -> Any:
     """Return the formset classes and inlines the caller may use, as the add or change view asks for them."""
     arguments = [bound.request] if row is None else [bound.request, row]
-    return keeping(bound.admin).get_formsets_with_inlines(*arguments)
+    return bound.admin.get_formsets_with_inlines(*arguments)
 
 
 def _name(formset: Any, admin: Any, taken: set[str]) -> str:

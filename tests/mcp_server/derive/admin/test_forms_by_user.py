@@ -1,17 +1,13 @@
-"""Form classes are kept from call to call where nobody can tell, and nowhere else."""
+"""What a project's forms are for one user, they are for nobody else."""
 
 import gc
 import weakref
-from collections import Counter
-from collections.abc import Iterator
 from functools import partial
-from itertools import cycle, repeat
 from typing import Any, ClassVar
 
 import pytest
 from django import forms
 from django.contrib import admin
-from django.contrib.admin import options
 from django.core.validators import MaxLengthValidator
 from django.db.models import CharField, Manager, Q, QuerySet
 from django.forms import ModelForm
@@ -20,7 +16,7 @@ from django.forms.models import BaseInlineFormSet
 from tests.everything.models import Gadget
 from tests.factories import make_user
 from tests.mcp_server.derive.admin.conftest import Caller, boss_of, server_of, site_of
-from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Part, Tag
+from tests.mcp_server.derive.admin.workshop.models import Job, Machine, Part
 
 pytestmark = pytest.mark.django_db
 
@@ -28,23 +24,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def machine() -> Machine:
     return Machine.objects.create(code="S-1", serial="A 1")
-
-
-@pytest.fixture
-def built(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often Django builds the form class of a model, or the formset class of an inline."""
-    counts: Counter[str] = Counter()
-
-    def counting(own: Any) -> Any:
-        def build(*models: Any, **named: Any) -> Any:
-            counts[models[-1].__name__] += 1
-            return own(*models, **named)
-
-        return build
-
-    for name in ("modelform_factory", "inlineformset_factory"):
-        monkeypatch.setattr(options, name, counting(getattr(options, name)))
-    return counts
 
 
 class PartInline(admin.TabularInline):
@@ -74,21 +53,6 @@ class OwnFormAdmin(admin.ModelAdmin):
         return form
 
 
-class OwnBothAdmin(OwnFormAdmin, OwnFormsetAdmin):
-    pass
-
-
-@pytest.mark.parametrize("kind", [InlineAdmin, OwnBothAdmin])
-def test_a_second_call_builds_no_class(machine: Machine, built: Counter[str], kind: Any):
-    boss = boss_of((Machine, kind))
-    boss.call("update_machine", id=machine.pk, values={"serial": "A 2"})
-    built.clear()
-    boss.call("update_machine", id=machine.pk, values={"serial": "A 3"})
-    boss.call("create_machine", values={"code": "S-2", "serial": "B 1", "parts": [{"name": "Blade"}]})
-    assert not built
-    assert list(Part.objects.values_list("name", "machine")) == [("Blade", "S-2")]
-
-
 class ClassOfOneAdmin(admin.ModelAdmin):
     def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         class ShortForm(forms.ModelForm):
@@ -97,7 +61,7 @@ class ClassOfOneAdmin(admin.ModelAdmin):
         return super().get_form(request, obj, change, form=ShortForm, **kwargs)
 
 
-def test_a_form_class_made_for_one_call_is_not_kept(machine: Machine):
+def test_a_form_class_made_for_one_call_ends_with_it(machine: Machine):
     ada, ben = two_callers(site_of((Machine, ClassOfOneAdmin)))
     for _ in range(2):
         assert "serial" in ada.refused("update_machine", id=machine.pk, values={"serial": "A 22"})
@@ -214,61 +178,17 @@ def test_choices_by_user_are_those_of_each_user(machine: Machine):
         assert "machine" in ada.refused("create_job", values={"name": "Cut planks", "machine": machine.pk})
 
 
-class SharedAdmin(admin.ModelAdmin):
-    pass
-
-
-def test_models_that_share_a_modeladmin_have_forms_of_their_own(machine: Machine):
-    boss = boss_of((Tag, SharedAdmin), (Part, SharedAdmin))
-    boss.call("create_tag", values={"name": "eco"})
-    boss.call("create_part", values={"name": "Blade", "machine": machine.pk})
-    assert list(Part.objects.values_list("name", "machine")) == [("Blade", "S-1")]
-
-
 class MadeInlineAdmin(admin.ModelAdmin):
     def get_inlines(self, request: Any, obj: Any) -> Any:
         return [type("MadeInline", (PartInline,), {"extra": 1})]
 
 
-def test_an_inline_class_made_for_one_call_is_not_kept(machine: Machine):
+def test_an_inline_class_made_for_one_call_ends_with_it(machine: Machine):
     boss = boss_of((Machine, MadeInlineAdmin))
     for _ in range(2):
         boss.call("update_machine", id=machine.pk, values={"parts": [{"name": "Blade"}]})
     gc.collect()
     assert not [inline for inline in PartInline.__subclasses__() if inline.__name__ == "MadeInline"]
-
-
-class SlottedAdmin(admin.ModelAdmin):
-    __slots__ = ("asked",)
-
-    def __init__(self, *args: Any) -> None:
-        self.asked = 0
-        super().__init__(*args)
-
-    def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        self.asked += 1
-        return super().get_form(request, obj, change, **kwargs)
-
-
-def test_a_modeladmin_with_slots_has_what_it_keeps_there(machine: Machine):
-    boss_of((Machine, SlottedAdmin)).call("update_machine", id=machine.pk, values={"serial": "A 2"})
-
-
-class CountedAdmin(admin.ModelAdmin):
-    kinds: ClassVar[list[str]] = []
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.kinds.append(cls.__name__)
-
-
-class CountedMachineAdmin(CountedAdmin):
-    pass
-
-
-def test_a_modeladmin_that_registers_its_subclasses_finds_only_the_projects(machine: Machine):
-    boss_of((Machine, CountedMachineAdmin)).call("update_machine", id=machine.pk, values={"serial": "A 2"})
-    assert CountedAdmin.kinds == ["CountedMachineAdmin"]
 
 
 class WatchedAdmin(InlineAdmin):
@@ -433,27 +353,6 @@ def test_choices_stand_in_the_order_of_who_asks(machine: Machine):
     for caller in (ben, ada, ben):
         caller.call("create_job", values={"name": "Cut planks"})
     assert list(Job.objects.order_by("starts").values_list("machine__code", flat=True)) == ["S-1", "S-2", "S-1"]
-
-
-class WaveringInline(PartInline):
-    """Its answer changes from one question to the next, as one that looks at the clock may."""
-
-    numbers: ClassVar[Iterator[int]] = repeat(5)
-
-    def get_max_num(self, request: Any, obj: Any = None, **kwargs: Any) -> int:
-        return next(self.numbers)
-
-
-class WaveringAdmin(admin.ModelAdmin):
-    inlines = (WaveringInline,)
-
-
-def test_a_class_is_made_of_the_answers_it_is_kept_by(machine: Machine, monkeypatch: pytest.MonkeyPatch):
-    boss, parts = boss_of((Machine, WaveringAdmin)), [{"name": "Blade"}, {"name": "Belt"}]
-    monkeypatch.setattr(WaveringInline, "numbers", cycle([1, 9]))
-    boss.result("update_machine", id=machine.pk, values={"parts": parts}, dry_run=True)
-    monkeypatch.setattr(WaveringInline, "numbers", repeat(1))
-    assert "at most 1" in boss.refused("update_machine", id=machine.pk, values={"parts": parts})
 
 
 class AskingForm(forms.ModelForm):
