@@ -27,7 +27,7 @@ MCP_PATH = "/mcp"
 SSE_PATH = "/mcp/sse"
 MESSAGE_PATH = "/mcp/messages"
 MAX_BODY_BYTES = 4 * 1024 * 1024
-GC_OBJECTS = 5_000
+GC_OBJECTS = 10_000
 
 
 class Transports:

@@ -64,9 +64,9 @@ def current_origin() -> Origin:
     outer = http_request()
     if outer is None:
         return own_origin()
-    headers = {name: value for name, value in outer.headers.items() if name in ("accept-language", "user-agent")}
+    headers = {name: outer.headers[name] for name in ("accept-language", "user-agent") if name in outer.headers}
     address = outer.client.host if outer.client else "127.0.0.1"
-    return Origin(_known_host(outer.headers.get("host", "")), _scheme(outer.url.scheme), address, headers)
+    return Origin(_known_host(outer.headers.get("host", "")), _scheme(outer.scope["scheme"]), address, headers)
 
 
 def own_origin() -> Origin:
