@@ -1,5 +1,6 @@
 """The choices of a field: those there are, and the one that a caller means."""
 
+from difflib import SequenceMatcher
 from enum import Enum
 from typing import Any
 
@@ -7,7 +8,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.models import ModelChoiceField
 
+# As many as an error names, and as describe_ lists.
 MAX_TOLD = 30
+MAX_DESCRIBED = 100
+MAX_COMPARED = 100
 
 
 def ungrouped(choices: Any) -> list[tuple[Any, str]]:
@@ -47,5 +51,29 @@ def chosen(choices: Any, value: Any) -> Any:
     for key, label in pairs:
         if label == value:
             return key
-    allowed = ", ".join(str(key) for key, _ in selectable(choices)[:MAX_TOLD])
-    raise ValidationError(f"{str(value)[:40]!r} is not allowed. Use one of: {allowed}.")
+    raise ValidationError(f"{str(value)[:40]!r} is not allowed. Use one of: {likest(selectable(choices), value)}.")
+
+
+def likest(pairs: list[tuple[Any, str]], value: Any) -> str:
+    """Return the keys of choices; of many, those whose key or label is most like the value."""
+    text, keys = str(value)[:40].lower(), [str(key) for key, _ in pairs]
+    if len(keys) <= MAX_TOLD:
+        return ", ".join(keys)
+    how_like = {
+        key: max(_likeness(text, part) for part in (key, label)) for key, (_, label) in zip(keys, pairs, strict=True)
+    }
+    found = sorted(keys, key=how_like.__getitem__, reverse=True)[:MAX_TOLD]
+    return f"{', '.join(found)} ({MAX_TOLD} of {len(keys)})"
+
+
+def _likeness(text: str, part: str) -> float:
+    part = part[:MAX_COMPARED].lower()
+    return SequenceMatcher(None, text, part).ratio() + (text in part)
+
+
+def examples(pairs: list[tuple[Any, str]]) -> str | None:
+    """Return how many choices there are, where they are too many to be told, and what they look like."""
+    if len(pairs) <= MAX_DESCRIBED:
+        return None
+    some = ", ".join(str(key) for key, _ in pairs[:3])
+    return f"One of {len(pairs)} choices, such as {some}; a wrong one is answered with the likest"

@@ -76,3 +76,16 @@ class Part(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Clock(models.Model):
+    ZONES = tuple((f"Area/City_{number:03}", f"City {number}") for number in range(400))
+
+    name = models.CharField(max_length=40)
+    zone = models.CharField(max_length=40, blank=True, choices=ZONES)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -7,14 +7,14 @@ from typing import Any
 from mcp_server.derive.admin.actions import offered
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.exposure import Exposed
-from mcp_server.derive.admin.filters import field_filters
+from mcp_server.derive.admin.filters import field_filters, filter_choices
 from mcp_server.derive.admin.inlines import formsets_of, inlines_of
 from mcp_server.derive.admin.listing import sortable
 from mcp_server.derive.admin.reading import foreign_keys, shown_relations
 from mcp_server.derive.admin.refusal import words_of
 from mcp_server.derive.admin.schema import change_schema, values_schema
 from mcp_server.derive.admin.sidebar import kind_of, own_parameters
-from mcp_server.derive.choices import stored
+from mcp_server.derive.choices import examples
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +58,8 @@ def _listed(bound: Bound) -> dict[str, Any]:
 
 
 def _kind(field: Any) -> Any:
-    if getattr(field, "flatchoices", None):
-        return [str(key) for key, _ in stored(field.flatchoices)]
+    if choices := filter_choices(field):
+        return examples(choices) or [str(key) for key, _ in choices]
     if field.is_relation:
         return f"id or label of {field.related_model._meta.verbose_name}"
     kind = str(field.get_internal_type().removesuffix("Field").lower())

@@ -159,12 +159,12 @@ def _checked(path: str, field: Any, lookup: str, value: Any) -> str:
         raise RefusalError(f"filters: {path} takes a single value.")
     if len(str(value)) > MAX_TERM and lookup in PATTERNS:
         raise RefusalError(f"filters: {path}__{lookup}: at most {MAX_TERM} characters.")
-    has_choices = getattr(field, "flatchoices", None) and lookup in ("exact", "in")
-    if isinstance(field, models.DurationField) and not has_choices:
+    choices = filter_choices(field) if lookup in ("exact", "in") else []
+    if isinstance(field, models.DurationField) and not choices:
         raise RefusalError(f"filters: {path} takes only {path}__isnull: the admin's list cannot compare durations.")
     try:
-        if has_choices:
-            return str(chosen(stored(field.flatchoices), value))
+        if choices:
+            return str(chosen(choices, value))
         if isinstance(field, models.DateTimeField):
             return _moment(value).isoformat()
         # As text, which it is in the query string, and of which the field says what it takes.
@@ -173,6 +173,13 @@ def _checked(path: str, field: Any, lookup: str, value: Any) -> str:
         text = " ".join(error.messages) if isinstance(error, ValidationError) else "This value is not of its type."
         raise RefusalError(f"filters: {path}: {text}") from None
     return str(value)
+
+
+def filter_choices(field: Any) -> list[tuple[Any, str]]:
+    """Return what a field with choices may be filtered by, "" among them where a row may have none; else []."""
+    found = stored(getattr(field, "flatchoices", None))
+    may_be_empty = found and field.blank and field.empty_strings_allowed and "" not in dict(found)
+    return [*found, ("", "")] if may_be_empty else found
 
 
 def _is_day(value: Any) -> bool:

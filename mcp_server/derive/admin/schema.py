@@ -17,7 +17,7 @@ from mcp_server.derive.admin.form_classes import form_class_of
 from mcp_server.derive.admin.inlines import Inline, formsets_of, inlines_of
 from mcp_server.derive.admin.kept import asks_of_blank
 from mcp_server.derive.admin.values import name_of, plain, text_of
-from mcp_server.derive.choices import selectable, several
+from mcp_server.derive.choices import examples, selectable, several
 from mcp_server.derive.secrecy import is_secret
 
 logger = logging.getLogger(__name__)
@@ -243,10 +243,12 @@ def _choices(choices: Any, *, full: bool) -> dict[str, Any]:
     pairs = selectable(choices)
     if len(pairs) > MAX_CHOICES and not full:
         return {"description": f"One of {len(pairs)} choices, see describe"}
+    if told := examples(pairs):
+        return {"description": told}
     labels = [f"{key}={label}" for key, label in pairs if str(key).lower() != label.lower()]
     # A word says by itself what it stands for; a number does not.
-    told = {"description": ", ".join(labels)} if labels and (full or str(pairs[0][0]).isdecimal()) else {}
-    return {"enum": [plain(key) for key, _ in pairs]} | told
+    explained = {"description": ", ".join(labels)} if labels and (full or str(pairs[0][0]).isdecimal()) else {}
+    return {"enum": [plain(key) for key, _ in pairs]} | explained
 
 
 def _kinds(field: Any, said: str = "") -> str:

@@ -12,6 +12,7 @@ from django.http import QueryDict
 from mcp_server.derive.admin.annotations import secrets_read
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.refusal import RefusalError
+from mcp_server.derive.choices import examples, likest
 from mcp_server.derive.secrecy import is_secret
 
 
@@ -69,7 +70,8 @@ def choices_of(spec: Any) -> dict[str, str]:
 def kind_of(spec: Any) -> Any:
     if isinstance(spec, builtin.EmptyFieldListFilter):
         return "boolean"
-    return choices_of(spec) or "text"
+    choices = choices_of(spec)
+    return examples([*choices.items()]) or choices or "text"
 
 
 def sent(name: str, spec: Any, value: Any) -> list[str]:
@@ -105,7 +107,8 @@ def check_applied(bound: Bound, changelist: Any, given: Mapping[str, Any]) -> No
             if any(_leads_to(spec, changelist, name, str(given[name])) for spec in asked):
                 # A get_queryset of the ModelAdmin's own may do what the filter leaves undone.
                 continue
-            raise RefusalError(f"filters: {name}: use one of: {', '.join(known) or 'what the filter knows'}.")
+            told = likest([(key, key) for key in known], given[name])
+            raise RefusalError(f"filters: {name}: use one of: {told or 'what the filter knows'}.")
 
 
 def _offers(spec: Any, value: Any) -> bool:
@@ -119,7 +122,7 @@ def check_known(bound: Bound, given: Mapping[str, Any]) -> None:
     for name, spec in own_parameters(bound).items():
         known = choices_of(spec)
         if known and name in given and str(given[name]) not in (*known, *known.values()):
-            raise RefusalError(f"filters: {name}: use one of: {', '.join(known)}.")
+            raise RefusalError(f"filters: {name}: use one of: {likest([*known.items()], given[name])}.")
 
 
 def _ignored(bound: Bound, spec: Any) -> bool:
