@@ -15,7 +15,8 @@ from uvicorn.supervisors import Multiprocess
 class Workers(Multiprocess):
     def init_processes(self) -> None:
         for listening in self.sockets:
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # Accepted connections inherit it.
+            if listening.family in (socket.AF_INET, socket.AF_INET6):
+                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # Accepted connections inherit it.
         super().init_processes()
 
     def terminate_all(self) -> None:

@@ -2,16 +2,18 @@
 
 from difflib import SequenceMatcher
 from enum import Enum
+from heapq import nlargest
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.models import ModelChoiceField
 
-# As many as an error names, and as describe_ lists.
+# As many as an error names, as it chooses them from, and as describe_ lists.
 MAX_TOLD = 30
+MAX_COMPARED = 2000
 MAX_DESCRIBED = 100
-MAX_COMPARED = 100
+MAX_TEXT = 100
 
 
 def ungrouped(choices: Any) -> list[tuple[Any, str]]:
@@ -56,19 +58,18 @@ def chosen(choices: Any, value: Any) -> Any:
 
 def likest(pairs: list[tuple[Any, str]], value: Any) -> str:
     """Return the keys of choices; of many, those whose key or label is most like the value."""
-    text, keys = str(value)[:40].lower(), [str(key) for key, _ in pairs]
-    if len(keys) <= MAX_TOLD:
-        return ", ".join(keys)
-    how_like = {
-        key: max(_likeness(text, part) for part in (key, label)) for key, (_, label) in zip(keys, pairs, strict=True)
-    }
-    found = sorted(keys, key=how_like.__getitem__, reverse=True)[:MAX_TOLD]
-    return f"{', '.join(found)} ({MAX_TOLD} of {len(keys)})"
+    if len(pairs) <= MAX_TOLD:
+        return ", ".join(str(key) for key, _ in pairs)
+    text = str(value)[:MAX_TEXT].lower()
+    matcher = SequenceMatcher(b=text)
 
+    def likeness(part: object) -> float:
+        known = str(part)[:MAX_TEXT].lower()
+        matcher.set_seq1(known)
+        return float(matcher.ratio()) + (text in known)
 
-def _likeness(text: str, part: str) -> float:
-    part = part[:MAX_COMPARED].lower()
-    return SequenceMatcher(None, text, part).ratio() + (text in part)
+    found = nlargest(MAX_TOLD, pairs[:MAX_COMPARED], key=lambda pair: max(map(likeness, pair)))
+    return f"{', '.join(str(key) for key, _ in found)} ({MAX_TOLD} of {len(pairs)})"
 
 
 def examples(pairs: list[tuple[Any, str]]) -> str | None:
