@@ -74,3 +74,16 @@ async def test_an_older_version_is_authorized_by_its_own_rules(
         assert "hire" in (await answer(app, token, asked("2.0"))).lower()
         refusal = await answer(app, token, asked("1.0"))
         assert "Unknown" in refusal or "not found" in refusal
+
+
+async def test_the_highest_version_runs_wherever_it_is_registered(
+    server: FastMCP[Any], app: Starlette, token: MCPToken
+) -> None:
+    beside: FastMCP[Any] = FastMCP("beside")
+    for home, version in ((server, "1.0"), (beside, "2.0"), (server, "1.5")):
+        body = Tool.from_function(lambda version=version: version, name="hire", version=version, meta=requires(VIEW))
+        home.add_tool(body)
+    assert "'1.5'" in await answer(app, token, lambda client: client.call_tool("hire"))
+    server.mount(beside)
+    assert "'2.0'" in await answer(app, token, lambda client: client.call_tool("hire"))
+    assert "Unknown tool" in await answer(app, token, lambda client: client.call_tool("fire"))
