@@ -83,6 +83,7 @@ class Clock(models.Model):
 
     name = models.CharField(max_length=40)
     zone = models.CharField(max_length=40, blank=True, choices=ZONES)
+    face = models.CharField(max_length=1, blank=True, choices=[("r", "Round"), ("s", "Square")])
 
     class Meta:
         ordering = ["name"]

@@ -1,5 +1,6 @@
 """The filters beside a list whose query string is no plain look-up: those written in the project, and emptiness."""
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,8 @@ from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.refusal import RefusalError
 from mcp_server.derive.choices import examples, likest
 from mcp_server.derive.secrecy import is_secret
+
+logger = logging.getLogger(__name__)
 
 
 def own_filters(list_filter: Any) -> list[Any]:
@@ -56,9 +59,17 @@ def may_use(bound: Bound, spec: Any) -> bool:
 
 
 def own_parameters(bound: Bound) -> dict[str, Any]:
-    """Return these filters by the names their values have."""
-    specs = [spec_of(bound, item) for item in own_filters(bound.admin.get_list_filter(bound.request))]
-    return {name: spec for spec in specs if may_use(bound, spec) for name in parameters_of(spec)}
+    """Return these filters by the names their values have, without those that cannot be built."""
+    found: dict[str, Any] = {}
+    for item in own_filters(bound.admin.get_list_filter(bound.request)):
+        try:
+            spec = spec_of(bound, item)
+        except Exception:
+            logger.exception("A filter of %s fails: %s", bound.opts.label, _filter_class(item))
+            continue
+        if may_use(bound, spec):
+            found |= dict.fromkeys(parameters_of(spec), spec)
+    return found
 
 
 def choices_of(spec: Any) -> dict[str, str]:

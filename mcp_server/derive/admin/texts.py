@@ -9,13 +9,12 @@ from django.db import connections, models
 
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.bulk import OPERATIONS, operations
-from mcp_server.derive.admin.filters import field_filters, path_of
+from mcp_server.derive.admin.filters import field_filters, filter_choices, path_of
 from mcp_server.derive.admin.listing import MAX_ROWS, sortable
 from mcp_server.derive.admin.reading import shown_relations
 from mcp_server.derive.admin.refusal import words_of
 from mcp_server.derive.admin.schema import change_schema, values_schema
 from mcp_server.derive.admin.sidebar import choices_of, kind_of, may_use, own_filters, parameters_of, spec_of
-from mcp_server.derive.choices import selectable, stored
 
 logger = logging.getLogger(__name__)
 
@@ -128,8 +127,8 @@ def _filters(bound: Bound) -> dict[str, Any]:
     declared = {path_of(item) for item in bound.admin.get_list_filter(bound.request)}
     for name, field in field_filters(bound).items():
         if name in declared or name == bound.admin.date_hierarchy:
-            choices = selectable(stored(getattr(field, "flatchoices", None)))
-            found[name] = {"enum": [key for key, _ in choices]} if 0 < len(choices) <= 12 else _type_of(field)
+            keys = [key for key, _ in filter_choices(field) if key is not None]
+            found[name] = {"enum": keys} if 0 < len(keys) <= 12 else _type_of(field)
     return found
 
 

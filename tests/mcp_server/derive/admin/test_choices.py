@@ -24,7 +24,7 @@ class CityFilter(admin.SimpleListFilter):
 
 class ClockAdmin(admin.ModelAdmin):
     list_display = ("name", "zone")
-    list_filter = ("zone", CityFilter)
+    list_filter = ("zone", "face", CityFilter)
 
 
 @pytest.fixture
@@ -42,6 +42,15 @@ def test_rows_without_a_choice_are_found(boss):
     assert names(boss.call("list_clock", filters={"zone": ""})) == ["Hall"]
     assert sorted(names(boss.call("list_clock", filters={"zone": ["", "City 7"]}))) == ["Hall", "Tower"]
     assert "zone" in boss.refused("list_clock", filters={"zone": "nowhere"})
+
+
+def test_no_choice_is_one_of_a_few(boss):
+    Clock.objects.create(name="Gate", face="r")
+    schema = boss.tools()["list_clock"].input_schema["properties"]["filters"]["properties"]
+    assert schema["face"] == {"enum": ["r", "s", ""]}
+    assert boss.call("describe_clock")["filters"]["face"] == ["r", "s", ""]
+    assert names(boss.call("list_clock", filters={"face": ""})) == ["Hall", "Tower"]
+    assert names(boss.call("list_clock", filters={"face": "Round"})) == ["Gate"]
 
 
 def test_long_choices_are_told_in_part(boss):
@@ -64,3 +73,20 @@ def test_a_wrong_choice_is_answered_with_the_likest(boss, tool, arguments):
     assert "Area/City_307" in text
     assert "of 400" in text
     assert len(text) < 1000
+
+
+class BrokenFilter(CityFilter):
+    parameter_name = "broken"
+
+    def lookups(self, request, model_admin):
+        raise LookupError("no cities")
+
+
+class BrokenAdmin(admin.ModelAdmin):
+    list_filter = ("zone", BrokenFilter)
+
+
+def test_a_filter_that_fails_costs_the_description_nothing_else():
+    told = boss_of((Clock, BrokenAdmin)).call("describe_clock")
+    assert told["filters"].keys() == {"zone", "face", "name"}
+    assert "zone" in told["values"]
