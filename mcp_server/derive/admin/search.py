@@ -62,7 +62,7 @@ class SearchTool(DerivedTool):
 
     def seen_by(self, user: Any) -> Any:
         make: Any = lambda: self.of(self._exposed, user)  # noqa: E731  (the same store as the admin's tools)
-        return views.get((self.name, id(self), caller_key(user)), make)
+        return views.get((self.name, self._exposed, caller_key(user)), make)
 
     def _allowed(self, bound: Bound) -> bool:
         # A model without an admin has no rules but Django's permissions.

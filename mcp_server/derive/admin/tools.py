@@ -130,7 +130,7 @@ class AdminTool(DerivedTool):
         if self._verb in SAME_FOR_ALL:
             return self
         make = lambda: self.of(for_lists(self._exposed, user), self._verb)  # noqa: E731
-        seen: AdminTool = views.get((self.name, id(self), caller_key(user)), make)
+        seen: AdminTool = views.get((self.name, self._exposed, caller_key(user)), make)
         return seen
 
     def checked(self, arguments: Mapping[str, Any]) -> dict[str, Any]:

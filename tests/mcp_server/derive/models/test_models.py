@@ -18,6 +18,8 @@ from tests.everything.models import Gadget, Label, Maker
 from tests.factories import make_order, make_product, make_user
 from tests.mcp_server.derive.callers import Caller, text_of
 
+# A key that no sequence hands out here.
+FIRST = 1000
 ALL = ["list", "retrieve", "create", "update", "delete"]
 VALUES = [
     ("name", "Lamp"),
@@ -40,7 +42,7 @@ VALUES = [
     ("extra", "text"),
     ("maker", str(uuid.UUID(int=7))),
     ("maker", None),
-    ("parent", 1),
+    ("parent", FIRST),
     ("labels", [1, 2]),
     ("labels", []),
 ]
@@ -60,12 +62,12 @@ def test_reading_is_all_there_is_unless_writing_is_asked_for(boss):
 def test_a_value_is_written_and_read_back(boss, field, value):
     Maker.objects.create(pk=uuid.UUID(int=7), name="Nordwood Mills")
     Label.objects.bulk_create([Label(pk=1, name="birch"), Label(pk=2, name="oak")])
-    Gadget.objects.create(pk=1, name="First")
+    Gadget.objects.create(pk=FIRST, name="First")
     register_model_tools(boss.server, Gadget, ALL)
     made = boss.call("gadget_create", **({"name": "Lamp"} | {field: value}))
     assert made.structured_content[field] == value, text_of(made)
-    assert boss.call("gadget_update", id=1, **{field: value}).structured_content[field] == value
-    assert boss.call("gadget_retrieve", id=1).structured_content[field] == value
+    assert boss.call("gadget_update", id=FIRST, **{field: value}).structured_content[field] == value
+    assert boss.call("gadget_retrieve", id=FIRST).structured_content[field] == value
 
 
 def test_fields_left_out_stay_or_take_their_default(boss):
