@@ -45,6 +45,8 @@ async def lifespan(server: FastMCP[Any]) -> AsyncIterator[None]:
 
 
 class AsksInTurn(AggregateProvider):
+    """Stands between FastMCP, whose own checks of what was found stay, and the class that asks its providers."""
+
     async def _get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
         """Find a tool without FastMCP's task for each provider, where all of them answer from memory."""
         if not all(isinstance(provider, LocalProvider | DerivedProvider) for provider in self.providers):

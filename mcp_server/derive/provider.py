@@ -51,9 +51,7 @@ class DerivedProvider(Provider):
         """Return the component of a kind that has this name."""
         key = kind.make_key(name)
         found = self._kept.get(key)
-        if not isinstance(found, kind):
-            return None
-        return None if any(written.startswith(f"{key}@") for written in self._written._components) else found
+        return found if isinstance(found, kind) and key not in self._names_written() else None
 
     async def _list_tools(self) -> Sequence[Tool]:
         return self.all(Tool)
