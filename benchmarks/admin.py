@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from benchmarks.__main__ import manage, prepare, served
 from benchmarks.load import Load, rate, tool_call
 
-# Many short turns: a slow moment of the machine then hits page and tool alike.
+# Many short turns side by side: a slow moment of the machine then hits page and tool alike.
 ROUNDS, SECONDS = 41, 0.15
 GOALS = {"list": 0.5, "update": 0.7}
 FACTS = """
@@ -107,7 +107,6 @@ def compare(found: list[tuple[str, Load, Load]], port: int) -> None:
         for load in (page, tool):
             rate(load, port, clients=1, seconds=0.5)  # warms up
     print(f"{'milliseconds, one client':<28}{'admin':>8}{'tool':>8}{'ratio':>8}{'goal':>8}")
-    # Side by side in every round, so that a slow moment of the machine hits both.
     for name, page, tool in found:
         rounds = [[1000 / rate(load, port, clients=1, seconds=SECONDS) for load in (page, tool)] for _ in range(ROUNDS)]
         ratio = statistics.median(own / admin for admin, own in rounds)
