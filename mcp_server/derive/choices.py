@@ -53,10 +53,10 @@ def chosen(choices: Any, value: Any) -> Any:
     for key, label in pairs:
         if label == value:
             return key
-    raise ValidationError(f"{str(value)[:40]!r} is not allowed. Use one of: {likest(selectable(choices), value)}.")
+    raise ValidationError(f"{str(value)[:40]!r} is not allowed. Use one of: {closest(selectable(choices), value)}.")
 
 
-def likest(pairs: list[tuple[Any, str]], value: Any) -> str:
+def closest(pairs: list[tuple[Any, str]], value: Any) -> str:
     """Return the keys of choices; of many, those whose key or label is most like the value."""
     if len(pairs) <= MAX_TOLD:
         return ", ".join(str(key) for key, _ in pairs)
@@ -77,4 +77,4 @@ def examples(pairs: list[tuple[Any, str]]) -> str | None:
     if len(pairs) <= MAX_DESCRIBED:
         return None
     some = ", ".join(str(key) for key, _ in pairs[:3])
-    return f"One of {len(pairs)} choices, such as {some}; a wrong one is answered with the likest"
+    return f"One of {len(pairs)} choices, by value or label, such as {some}"

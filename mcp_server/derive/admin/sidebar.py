@@ -13,7 +13,7 @@ from django.http import QueryDict
 from mcp_server.derive.admin.annotations import secrets_read
 from mcp_server.derive.admin.bound import Bound
 from mcp_server.derive.admin.refusal import RefusalError
-from mcp_server.derive.choices import examples, likest
+from mcp_server.derive.choices import closest, examples
 from mcp_server.derive.secrecy import is_secret
 
 logger = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ def check_applied(bound: Bound, changelist: Any, given: Mapping[str, Any]) -> No
             if any(_leads_to(spec, changelist, name, str(given[name])) for spec in asked):
                 # A get_queryset of the ModelAdmin's own may do what the filter leaves undone.
                 continue
-            told = likest([(key, key) for key in known], given[name])
+            told = closest([(key, key) for key in known], given[name])
             raise RefusalError(f"filters: {name}: use one of: {told or 'what the filter knows'}.")
 
 
@@ -133,7 +133,7 @@ def check_known(bound: Bound, given: Mapping[str, Any]) -> None:
     for name, spec in own_parameters(bound).items():
         known = choices_of(spec)
         if known and name in given and str(given[name]) not in (*known, *known.values()):
-            raise RefusalError(f"filters: {name}: use one of: {likest([*known.items()], given[name])}.")
+            raise RefusalError(f"filters: {name}: use one of: {closest([*known.items()], given[name])}.")
 
 
 def _ignored(bound: Bound, spec: Any) -> bool:

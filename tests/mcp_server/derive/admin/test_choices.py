@@ -56,9 +56,9 @@ def test_no_choice_is_one_of_a_few(boss):
 def test_long_choices_are_told_in_part(boss):
     told = boss.call("describe_clock")
     assert len(json.dumps(told)) < 4000
-    assert "400 choices, such as Area/City_000" in told["values"]["zone"]["description"]
-    assert "401 choices, such as Area/City_000" in told["filters"]["zone"]  # and none
-    assert "400 choices, such as Area/City_000" in told["filters"]["city"]
+    assert "400 choices, by value or label, such as Area/City_000" in told["values"]["zone"]["description"]
+    assert "401 choices, by value or label, such as Area/City_000" in told["filters"]["zone"]  # and none
+    assert "400 choices, by value or label, such as Area/City_000" in told["filters"]["city"]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_long_choices_are_told_in_part(boss):
         ("list_clock", {"filters": {"zone": "City 3077"}}),
     ],
 )
-def test_a_wrong_choice_is_answered_with_the_likest(boss, tool, arguments):
+def test_a_wrong_choice_is_answered_with_the_closest(boss, tool, arguments):
     text = boss.refused(tool, **arguments)
     assert "Area/City_307" in text
     assert "of 400" in text
