@@ -14,7 +14,7 @@ from mcp_server.derive.admin.listing import MAX_ROWS, sortable
 from mcp_server.derive.admin.reading import shown_relations
 from mcp_server.derive.admin.refusal import words_of
 from mcp_server.derive.admin.schema import change_schema, values_schema
-from mcp_server.derive.admin.sidebar import choices_of, kind_of, may_use, own_filters, parameters_of, spec_of
+from mcp_server.derive.admin.sidebar import choices_of, kind_of, own_parameters
 
 logger = logging.getLogger(__name__)
 
@@ -120,10 +120,7 @@ def rights_shown(bound: Bound) -> dict[str, Any]:
 
 
 def _filters(bound: Bound) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for item in own_filters(bound.admin.get_list_filter(bound.request)):
-        with best_effort():
-            found |= _lookups(bound, spec_of(bound, item))
+    found = {name: _choices(spec) for name, spec in own_parameters(bound).items()}
     declared = {path_of(item) for item in bound.admin.get_list_filter(bound.request)}
     for name, field in field_filters(bound).items():
         if name in declared or name == bound.admin.date_hierarchy:
@@ -138,10 +135,10 @@ def _type_of(field: Any) -> dict[str, Any]:
     return {} if field.is_relation else next((schema for _, schema in types), {})
 
 
-def _lookups(bound: Bound, spec: Any) -> dict[str, Any]:
-    keys, names = list(choices_of(spec)), parameters_of(spec) if may_use(bound, spec) else []
-    otherwise: dict[str, Any] = {"type": "boolean"} if kind_of(spec) == "boolean" else {}
-    return {name: {"enum": keys} if 0 < len(keys) <= 12 else otherwise for name in names}
+def _choices(spec: Any) -> dict[str, Any]:
+    keys = list(choices_of(spec))
+    otherwise = {"type": "boolean"} if kind_of(spec) == "boolean" else {}
+    return {"enum": keys} if 0 < len(keys) <= 12 else otherwise
 
 
 def _values(bound: Bound, *, change: bool) -> dict[str, Any]:
