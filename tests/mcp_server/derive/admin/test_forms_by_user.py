@@ -9,9 +9,7 @@ import pytest
 from django import forms
 from django.contrib import admin
 from django.core.validators import MaxLengthValidator
-from django.db.models import CharField, Manager, Q, QuerySet
 from django.forms import ModelForm
-from django.forms.models import BaseInlineFormSet
 
 from tests.everything.models import Gadget
 from tests.factories import make_user
@@ -142,28 +140,6 @@ def test_an_inline_whose_rows_one_user_may_only_see_takes_changes_of_another(mac
     assert list(Part.objects.values_list("name", flat=True)) == ["Belt"]
 
 
-class KindManager(Manager[Machine]):
-    kind = "s"
-
-    def get_queryset(self) -> Any:
-        return super().get_queryset().filter(kind=KindManager.kind)
-
-
-class JobAdmin(admin.ModelAdmin):
-    fields = ("name", "machine")
-
-
-def test_a_manager_that_chooses_rows_is_asked_at_every_call(machine: Machine, monkeypatch: pytest.MonkeyPatch):
-    manager = KindManager()
-    manager.model = Machine
-    monkeypatch.setattr(Machine._meta, "default_manager", manager)
-    boss = boss_of((Job, JobAdmin))
-    values = {"name": "Cut planks", "machine": machine.pk}
-    boss.call("create_job", values=values, dry_run=True)
-    monkeypatch.setattr(KindManager, "kind", "d")
-    assert "machine" in boss.refused("create_job", values=values)
-
-
 class ByUserAdmin(admin.ModelAdmin):
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if request.user.username == "ada":
@@ -227,132 +203,6 @@ def test_options_of_a_form_that_one_user_gets_reach_no_other(machine: Machine, k
     ada.result("update_machine", id=machine.pk, values={"serial": "A 2"}, dry_run=True)
     assert ben.call("describe_machine") == before
     ben.call("update_machine", id=machine.pk, values={"serial": "A 2"})
-
-
-class Asking:
-    """Mixed into a ModelAdmin: what a project without request in reach reads in a thread-local variable."""
-
-    who = ""
-
-    def get_form(self, request: Any, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        Asking.who = request.user.username
-        self.begin()
-        return super().get_form(request, obj, change, **kwargs)  # type: ignore[misc]
-
-    def begin(self) -> None:
-        """Do what has to be done once it is known who asks."""
-
-
-class FieldOfUser(forms.CharField):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.disabled = Asking.who == "ada"
-
-
-class OwnFieldsForm(forms.ModelForm):
-    class Meta:
-        field_classes: ClassVar[Any] = {"serial": FieldOfUser}
-
-
-class FieldClassAdmin(Asking, admin.ModelAdmin):
-    form = OwnFieldsForm
-
-
-class DeclaredOverridesAdmin(Asking, admin.ModelAdmin):
-    formfield_overrides: ClassVar[Any] = {CharField: {"form_class": FieldOfUser}}
-
-
-class OverridesAdmin(Asking, admin.ModelAdmin):
-    def begin(self) -> None:
-        self.formfield_overrides = {CharField: {"disabled": Asking.who == "ada"}}
-
-
-class FormsetOfUser(BaseInlineFormSet):
-    def clean(self) -> None:
-        raise forms.ValidationError("Not by you.")
-
-
-class FormsetInline(PartInline):
-    @property
-    def formset(self) -> Any:  # type: ignore[override]
-        return FormsetOfUser if Asking.who == "ada" else BaseInlineFormSet
-
-
-class FormsetPropertyAdmin(Asking, admin.ModelAdmin):
-    inlines = (FormsetInline,)
-
-
-class DeletableInline(PartInline):
-    def get_formset(self, request: Any, obj: Any = None, **kwargs: Any) -> Any:
-        self.can_delete = request.user.username != "ada"
-        return super().get_formset(request, obj, **kwargs)
-
-
-class DeletableAdmin(Asking, admin.ModelAdmin):
-    inlines = (DeletableInline,)
-
-
-SERIAL = {"serial": "A 2"}
-
-
-@pytest.mark.parametrize(
-    ("kind", "values"),
-    [
-        (FieldClassAdmin, SERIAL),
-        (DeclaredOverridesAdmin, SERIAL),
-        (OverridesAdmin, SERIAL),
-        (FormsetPropertyAdmin, {"parts": [{"name": "Blade"}]}),
-        (DeletableAdmin, {"parts": [{"id": 1, "delete": True}]}),
-    ],
-)
-def test_what_follows_from_who_asks_while_a_class_is_built_is_for_them_alone(machine: Machine, kind: Any, values: Any):
-    machine.parts.create(pk=1, name="Belt")
-    ada, ben = two_callers(site_of((Machine, kind)))
-    for _ in range(2):
-        ada.refused("update_machine", id=machine.pk, values=values)
-        ben.call("update_machine", id=machine.pk, values=values, dry_run=True)
-
-
-class RowsOfUser(QuerySet[Machine]):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if Asking.who == "ada" and not self.query.where:
-            self.query.add_q(Q(kind="d"))
-
-
-def test_a_queryset_that_chooses_rows_is_asked_at_every_call(machine: Machine, monkeypatch: pytest.MonkeyPatch):
-    manager = Manager.from_queryset(RowsOfUser)()
-    manager.model = Machine
-    monkeypatch.setattr(Machine._meta, "default_manager", manager)
-    monkeypatch.setattr(Asking, "who", "ada")
-    boss, values = boss_of((Job, JobAdmin)), {"name": "Cut planks", "machine": machine.pk}
-    assert "machine" in boss.refused("create_job", values=values)
-    monkeypatch.setattr(Asking, "who", "ben")
-    boss.call("create_job", values=values)
-
-
-class FirstBySerialAdmin(admin.ModelAdmin):
-    def get_ordering(self, request: Any) -> Any:
-        return ["-serial" if request.user.username == "ada" else "serial"]
-
-
-class FirstMachineForm(forms.ModelForm):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if first := self.fields["machine"].queryset.first():  # type: ignore[attr-defined]
-            self.initial.setdefault("machine", first.serial)
-
-
-class FirstMachineAdmin(JobAdmin):
-    form = FirstMachineForm
-
-
-def test_choices_stand_in_the_order_of_who_asks(machine: Machine):
-    Machine.objects.create(code="S-2", serial="B 1")
-    ada, ben = two_callers(site_of((Job, FirstMachineAdmin), (Machine, FirstBySerialAdmin)))
-    for caller in (ben, ada, ben):
-        caller.call("create_job", values={"name": "Cut planks"})
-    assert list(Job.objects.order_by("starts").values_list("machine__code", flat=True)) == ["S-1", "S-2", "S-1"]
 
 
 class AskingForm(forms.ModelForm):
